@@ -1,0 +1,1 @@
+"""Offline side of Pocket VGGT: the network, its data, its quantization and its evaluation."""

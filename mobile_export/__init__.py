@@ -1,0 +1,1 @@
+"""From a VGGT checkpoint to a verified ExecuTorch bundle."""
