@@ -1,0 +1,15 @@
+"""Frames from cameras, videos and folders, and the choice of keyframes among them."""
+
+from app.capture.keyframes import Decision, KeyframeSelector
+from app.capture.preprocess import fit_image
+from app.capture.sources import Frame, FrameSource, SourceError, open_source
+
+__all__ = [
+    "Decision",
+    "Frame",
+    "FrameSource",
+    "KeyframeSelector",
+    "SourceError",
+    "fit_image",
+    "open_source",
+]

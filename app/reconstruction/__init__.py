@@ -1,0 +1,14 @@
+"""Keyframes to one consistent reconstruction, and its files."""
+
+from app.reconstruction.cloud import PointCloud, build_cloud, keyframe_cloud
+from app.reconstruction.keyframe import Keyframe
+from app.reconstruction.window import Reconstructor, WindowUpdate
+
+__all__ = [
+    "Keyframe",
+    "PointCloud",
+    "Reconstructor",
+    "WindowUpdate",
+    "build_cloud",
+    "keyframe_cloud",
+]
