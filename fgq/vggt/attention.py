@@ -10,17 +10,17 @@ ROPE_BASE = 100.0
 
 
 class Rope(NamedTuple):
-    """Rotation of every token, fp32 [P, 2, 2, head_dim / 4]: (axis y or x, half, frequency).
+    """Rotation of every token, fp32 [P, head_dim]: four quarters (y, y, x, x) of frequencies.
 
-    `sin` carries the sign of the rotation: negative for the first half, positive for the second.
+    Quarters of one axis are the two components of a rotation; `sin` has the sign for each.
     """
 
     cos: Tensor
     sin: Tensor
 
     def repeat(self, views: int) -> "Rope":
-        """The same positions for each of several views, [views P, 2, 2, head_dim / 4]."""
-        return Rope(self.cos.repeat(views, 1, 1, 1), self.sin.repeat(views, 1, 1, 1))
+        """The same positions for each of several views, [views P, head_dim]."""
+        return Rope(self.cos.repeat(views, 1), self.sin.repeat(views, 1))
 
 
 def rope_2d(
@@ -46,14 +46,16 @@ def rope_from_positions(position: Tensor, head_dim: int) -> Rope:
     exponent = torch.arange(count, dtype=torch.float32, device=position.device) / count
     angle = position.float()[..., None] / ROPE_BASE**exponent
     cos, sin = angle.cos(), angle.sin()
-    return Rope(torch.stack((cos, cos), dim=-2), torch.stack((-sin, sin), dim=-2))
+    return Rope(
+        torch.stack((cos, cos), dim=-2).flatten(-3), torch.stack((-sin, sin), dim=-2).flatten(-3)
+    )
 
 
 def rotate(x: Tensor, rope: Rope) -> Tensor:
     """Turn queries or keys [..., P, head_dim] by their positions; computed in fp32 or better."""
-    pairs = x.unflatten(-1, (2, 2, -1))
-    turned = pairs * rope.cos + pairs.flip(-2) * rope.sin
-    return turned.flatten(-3).to(x.dtype)
+    y1, y2, x1, x2 = x.chunk(4, dim=-1)
+    partner = torch.cat((y2, y1, x2, x1), dim=-1)
+    return torch.addcmul(x * rope.cos, partner, rope.sin).to(x.dtype)
 
 
 class Attention(nn.Module):
