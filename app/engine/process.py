@@ -1,14 +1,26 @@
 """Runs a bundle in a child process, so that a fault of the runtime never takes the app down."""
 
+import contextlib
+import json
+import mmap
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.engine.buffer import Buffer
 from app.engine.bundle import Bundle
 from app.engine.prediction import Prediction
 from app.errors import AppError
+from app.geometry import decode_pose
 
 
 class EngineError(AppError):
@@ -16,32 +28,77 @@ class EngineError(AppError):
 
 
 class Engine:
-    """A bundle loaded in a child process; images and outputs pass through shared memory."""
+    """A bundle loaded in a child process; images and outputs pass through shared memory.
 
-    def __init__(self, bundle: Bundle, threads: int | None = None, timeout: float = 120.0) -> None:
-        """Start the child. threads: of the runtime; timeout: seconds for any one answer."""
+    One thread at a time may call `infer` or `restart`; `close` may come from any thread and ends a
+    running `infer` with EngineError.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int | None = None, timeout: float = 300.0) -> None:
+        """Start the child.
+
+        threads: of the runtime, by default one a core; timeout: seconds for any one answer.
+        Raises EngineError when the runtime does not take the program.
+        """
         self.bundle = bundle
-        raise NotImplementedError
+        self._threads = threads
+        self._timeout = timeout
+        self._child: _Child | None = None
+        self._peak_memory = 0
+        self.restart()
 
     def infer(self, images: NDArray[np.uint8]) -> Prediction:
         """Run the network on images uint8 [S,H,W,3] RGB, S one of `bundle.view_counts`.
 
         Blocks. Raises EngineError when the child fails; `restart` makes the engine usable again.
         """
-        raise NotImplementedError
+        views = len(images)
+        if images.shape[1:] != (*self.bundle.size, 3) or views not in self.bundle.methods:
+            raise ValueError(f"{self.bundle.name} does not take images of shape {images.shape}")
+        child = self._child
+        if child is None:
+            raise EngineError("the runtime is not running")
+        try:
+            child.buffer.images(views)[...] = images
+            answer = child.ask({"method": self.bundle.methods[views], "views": views})
+            outputs = {name: array.copy() for name, array in child.buffer.outputs(views).items()}
+        except EngineError:
+            self.close()
+            raise
+        self._peak_memory = max(self._peak_memory, answer["memory"])
+        if not all(np.isfinite(array).all() for array in outputs.values()):
+            raise EngineError(f"{self.bundle.name} returned values that are not finite")
+        extrinsic, intrinsic = decode_pose(outputs["pose_enc"], self.bundle.size)
+        return Prediction(
+            pose_enc=outputs["pose_enc"],
+            extrinsic=extrinsic,
+            intrinsic=intrinsic,
+            depth=outputs["depth"],
+            confidence=outputs["depth_conf"],
+            seconds=answer["seconds"],
+        )
 
     def restart(self) -> None:
-        """End the child, however it is, and start a new one."""
-        raise NotImplementedError
+        """End the child, however it is, and start a new one. Raises EngineError."""
+        self.close()
+        self._child = _Child(self.bundle, self._threads, self._timeout)
+        self._peak_memory = max(self._peak_memory, self._child.base_memory)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the child, None when it is not running."""
+        return self._child.process.pid if self._child else None
 
     @property
     def peak_memory(self) -> int:
-        """Largest resident size of the child so far, in bytes."""
-        raise NotImplementedError
+        """Largest resident size of the child so far, in bytes, Python and torch included."""
+        return self._peak_memory
 
     def close(self) -> None:
         """End the child and free the shared memory; may be called twice."""
-        raise NotImplementedError
+        child, self._child = self._child, None
+        if child:
+            child.close()
 
     def __enter__(self) -> Self:
         return self
@@ -53,3 +110,116 @@ class Engine:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class _Child:
+    """One life of the child process."""
+
+    def __init__(self, bundle: Bundle, threads: int | None, timeout: float) -> None:
+        self._timeout = timeout
+        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+        views, (height, width) = max(bundle.methods), bundle.size
+        name = _create_file(Buffer.bytes_needed(views, height, width))
+        try:
+            with open(name, "r+b") as file:
+                self.buffer = Buffer(mmap.mmap(file.fileno(), 0), views, height, width)
+            # The runtime writes its own account of a fault there: its last line is our message.
+            self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app.engine.program"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                text=True,
+                encoding="utf-8",
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(_import_paths())},
+            )
+            threading.Thread(target=self._listen, daemon=True).start()
+            settings = {
+                "program": str(bundle.program),
+                "backend": str(bundle.manifest.get("backend", "xnnpack")).lower(),
+                "outputs": bundle.outputs,
+                "threads": threads,
+                "timeout": timeout,
+                "buffer": name,
+                "views": views,
+                "height": height,
+                "width": width,
+            }
+            try:
+                self.base_memory = int(self.ask(settings)["memory"])
+            except BaseException:
+                self.close()
+                raise
+        finally:
+            # Both sides have it mapped: without a name nothing can be left behind.
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+
+    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Send a message and wait for its answer. Raises EngineError."""
+        assert self.process.stdin is not None
+        # A child that is gone shows up as an end of its answers.
+        with contextlib.suppress(OSError, ValueError):
+            self.process.stdin.write(json.dumps(message) + "\n")
+            self.process.stdin.flush()
+        try:
+            line = self._answers.get(timeout=self._timeout)
+        except queue.Empty:
+            raise EngineError(
+                f"the runtime did not answer within {self._timeout:g} seconds"
+            ) from None
+        if not line:
+            raise EngineError(self._last_words())
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise EngineError(f"the runtime failed: {answer['error'].strip().splitlines()[0]}")
+        return answer
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self._log):
+            if pipe:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as answers:
+            for line in answers:
+                self._answers.put(line)
+        self._answers.put("")
+
+    def _last_words(self) -> str:
+        code = self.process.wait()
+        text = f"the runtime ended unexpectedly ({_describe(code)})"
+        with contextlib.suppress(OSError, ValueError):
+            self._log.seek(0)
+            lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
+            if lines:
+                text += f": {lines[-1].strip()}"
+        return text
+
+
+def _describe(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit status {code}"
+
+
+def _import_paths() -> list[str]:
+    """Where the child finds `app`, also when it is not installed."""
+    before = os.environ.get("PYTHONPATH")
+    return [str(Path(__file__).parents[2]), *([before] if before else [])]
+
+
+def _create_file(size: int) -> str:
+    """A file of `size` zero bytes, in memory where the system has such a folder."""
+    folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.NamedTemporaryFile(prefix="pocket-vggt-", dir=folder, delete=False) as file:
+        try:
+            # Writing, not truncating: a full disk must show here and not as a signal later.
+            file.write(bytes(size))
+        except OSError:
+            os.unlink(file.name)
+            raise
+    return file.name
