@@ -1,8 +1,29 @@
 """Chooses the frames that are worth a place in the reconstruction."""
 
+from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from app.capture._cv2 import cv2
 from app.capture.sources import Frame
+
+# Frames are judged at about the network's resolution: finer blur does not reach it.
+_WIDTH = 224
+_CORNERS = 120
+_MIN_CORNERS = 12
+# Of the corners that must be found again for a motion to be read off them.
+_MIN_TRACKED = 0.3
+# Grey levels between frames that are too bare to track.
+_MIN_CHANGE = 10.0
+_BRIGHTNESS = (16.0, 242.0)
+# Sharpness against the median of the frames around it (about half a second of video).
+_MIN_SHARPNESS = 0.5
+_RECENT = 15
+
+Gray = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -14,14 +35,67 @@ class Decision:
 
 
 class KeyframeSelector:
-    """Accepts sharp frames that moved enough since the last accepted one."""
+    """Accepts well exposed, sharp frames that moved enough since the last accepted one."""
 
-    def __init__(self, min_motion: float = 0.06, every: int = 1) -> None:
-        """min_motion: median image motion as a fraction of the image width (0 takes every frame);
-        every: looks only at each n-th frame.
+    def __init__(self, min_motion: float = 0.07, every: int = 1) -> None:
+        """min_motion: median motion of the image as a fraction of its width; 0 takes every frame,
+        whatever it shows; every: looks only at each n-th frame.
         """
-        raise NotImplementedError
+        self._min_motion = min_motion
+        self._every = every
+        self._count = 0
+        self._sharpness: deque[float] = deque(maxlen=_RECENT)
+        self._last: Gray | None = None
+        self._corners: NDArray[Any] | None = None
 
     def consider(self, frame: Frame) -> Decision:
         """Decide on the next frame of the stream."""
-        raise NotImplementedError
+        self._count += 1
+        if (self._count - 1) % self._every:
+            return Decision(False, "between the frames looked at")
+        if self._min_motion == 0:
+            return Decision(True, "every frame is taken")
+        gray = _shrink(frame.image)
+        decision = self._judge(gray)
+        if decision.accepted:
+            self._last = gray
+            self._corners = cv2.goodFeaturesToTrack(gray, _CORNERS, 0.01, 5)
+        return decision
+
+    def _judge(self, gray: Gray) -> Decision:
+        brightness = float(gray.mean())
+        if brightness < _BRIGHTNESS[0]:
+            return Decision(False, "too dark")
+        if brightness > _BRIGHTNESS[1]:
+            return Decision(False, "too bright")
+        sharpness = float(cv2.Laplacian(gray, cv2.CV_32F).var())
+        self._sharpness.append(sharpness)
+        if sharpness < _MIN_SHARPNESS * float(np.median(self._sharpness)):
+            return Decision(False, "blurred")
+        if self._last is None:
+            return Decision(True, "first")
+        return self._judge_motion(self._last, gray)
+
+    def _judge_motion(self, last: Gray, gray: Gray) -> Decision:
+        if last.shape != gray.shape:
+            return Decision(True, "image size changed")
+        if self._corners is None or len(self._corners) < _MIN_CORNERS:
+            change = float(cv2.absdiff(last, gray).mean())
+            return Decision(change >= _MIN_CHANGE, f"bare view, {change:.0f} grey levels changed")
+        moved, found, _ = cv2.calcOpticalFlowPyrLK(last, gray, self._corners, None)
+        back, found_back, _ = cv2.calcOpticalFlowPyrLK(gray, last, moved, None)
+        returned = np.linalg.norm(back - self._corners, axis=-1) < 1
+        tracked = returned & (found == 1) & (found_back == 1)
+        if tracked.mean() < _MIN_TRACKED:
+            return Decision(True, "view changed")
+        motion = float(np.median(np.linalg.norm(moved - self._corners, axis=-1)[tracked]))
+        if motion < self._min_motion * gray.shape[1]:
+            return Decision(False, f"too similar ({motion:.0f} px motion)")
+        return Decision(True, f"moved {motion:.0f} px")
+
+
+def _shrink(image: NDArray[np.uint8]) -> Gray:
+    height = max(1, round(image.shape[0] * _WIDTH / image.shape[1]))
+    small = cv2.resize(image, (_WIDTH, height), interpolation=cv2.INTER_AREA)
+    gray: Gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    return gray
