@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 ROPE_BASE = 100.0
+PLAIN_ATTENTION = 512  # tokens
 
 
 class Rope(NamedTuple):
@@ -58,6 +59,18 @@ def rotate(x: Tensor, rope: Rope) -> Tensor:
     return torch.addcmul(x * rope.cos, partner, rope.sin).to(x.dtype)
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention of [B, heads, P, head_dim] each, scaled by head_dim^-0.5.
+
+    On a CPU the fused kernel's bf16 gradient is 2 to 6 times slower than plain products as long
+    as the attention matrix is small, which is what the training of a small network needs.
+    """
+    if torch.is_grad_enabled() and q.dtype == torch.bfloat16 and q.shape[-2] <= PLAIN_ATTENTION:
+        scores = q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2)
+        return scores.softmax(-1, dtype=q.dtype) @ v
+    return F.scaled_dot_product_attention(q, k, v)
+
+
 class Attention(nn.Module):
     """Multi-head self-attention; queries and keys optionally normalised per head, then rotated."""
 
@@ -76,7 +89,7 @@ class Attention(nn.Module):
         q, k = self.q_norm(q), self.k_norm(k)
         if rope is not None:
             q, k = rotate(q, rope), rotate(k, rope)
-        return self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return self.proj(attend(q, k, v).transpose(1, 2).flatten(2))
 
 
 class Mlp(nn.Module):
