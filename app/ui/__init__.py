@@ -1,0 +1,1 @@
+"""The window: capture, live views and the 3D scene."""

@@ -1,0 +1,152 @@
+"""A point cloud for pygfx that costs 16 bytes a point.
+
+A point is its position (3 x float32) and one word of red, green, blue and confidence rank. Every
+point is drawn as an instanced quad of a fixed size in pixels. The confidence threshold and the
+size are uniforms of one material that all clouds share, so moving a slider uploads a few bytes.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pygfx as gfx
+import wgpu
+from numpy.typing import NDArray
+from pygfx.renderers.wgpu import BaseShader, Binding, register_wgpu_render_function
+
+_WGSL = """
+{$ include 'pygfx.std.wgsl' $}
+
+struct VertexInput {
+    @builtin(vertex_index) corner : u32,
+    @builtin(instance_index) point : u32,
+};
+
+@vertex
+fn vs_main(in: VertexInput) -> Varyings {
+    let packed = load_s_points(i32(in.point));
+    let position = vec4<f32>(bitcast<vec3<f32>>(packed.xyz), 1.0);
+    var clip = u_stdinfo.projection_transform * u_stdinfo.cam_transform
+        * u_wobject.world_transform * position;
+    let corner = vec2<f32>(f32(in.corner & 1u), f32(in.corner >> 1u)) * 2.0 - 1.0;
+    clip = vec4<f32>(clip.xy + corner * u_material.size / u_stdinfo.logical_size * clip.w, clip.zw);
+    if ((packed.w >> 24u) < u_material.threshold) {
+        clip = vec4<f32>(0.0, 0.0, 2.0, 1.0);
+    }
+    var varyings: Varyings;
+    varyings.position = vec4<f32>(clip);
+    varyings.color = vec3<f32>(srgb2physical(unpack4x8unorm(packed.w).rgb));
+    varyings.point = u32(in.point);
+    varyings.elementIndex = u32(in.point);
+    return varyings;
+}
+
+@fragment
+fn fs_main(varyings: Varyings) -> FragmentOutput {
+    var out: FragmentOutput;
+    out.color = vec4<f32>(varyings.color, u_material.opacity);
+    $$ if write_pick
+    out.pick = pick_pack(u32(u_wobject.global_id), 20) + pick_pack(varyings.point, 26);
+    $$ endif
+    return out;
+}
+"""
+
+
+def pack_points(
+    points: NDArray[np.float32], colors: NDArray[np.uint8], rank: NDArray[np.uint8]
+) -> NDArray[np.uint32]:
+    """Pack points [N,3], colors [N,3] and confidence rank [N] into words [N,4]."""
+    packed = np.empty((len(points), 4), np.uint32)
+    packed[:, :3] = np.ascontiguousarray(points, np.float32).view(np.uint32)
+    packed[:, 3] = np.column_stack([colors, rank]).astype(np.uint8).view("<u4")[:, 0]
+    return packed
+
+
+def unpack_points(
+    packed: NDArray[np.uint32],
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Points [N,3], colors [N,3] and rank [N] of packed words [N,4]."""
+    points = np.ascontiguousarray(packed[:, :3]).view(np.float32)
+    last = np.ascontiguousarray(packed[:, 3:]).astype("<u4").view(np.uint8)
+    return points, last[:, :3], last[:, 3]
+
+
+class PackedCloudMaterial(gfx.Material):
+    """How clouds are drawn: quad side in logical pixels and the lowest rank that is shown."""
+
+    uniform_type: ClassVar[dict[str, str]] = dict(
+        gfx.Material.uniform_type, size="f4", threshold="u4"
+    )
+
+    def __init__(self, size: float, threshold: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.size = size
+        self.threshold = threshold
+
+    @property
+    def size(self) -> float:
+        """Side of a point in logical pixels."""
+        return float(self.uniform_buffer.data["size"])
+
+    @size.setter
+    def size(self, value: float) -> None:
+        self.uniform_buffer.data["size"] = value
+        self.uniform_buffer.update_full()
+
+    @property
+    def threshold(self) -> int:
+        """Points with a lower rank (0 to 255) are not drawn; 256 draws nothing."""
+        return int(self.uniform_buffer.data["threshold"])
+
+    @threshold.setter
+    def threshold(self, value: int) -> None:
+        self.uniform_buffer.data["threshold"] = value
+        self.uniform_buffer.update_full()
+
+
+class PackedCloud(gfx.WorldObject):
+    """Packed points [N,4] as one object; its place in the world is `.local.matrix`."""
+
+    def __init__(self, packed: NDArray[np.uint32], material: PackedCloudMaterial) -> None:
+        super().__init__(gfx.Geometry(points=gfx.Buffer(packed)), material)
+
+    def draw_share(self, share: float) -> None:
+        """Draw only this share (0 to 1) of the points, from the first on."""
+        points = self.geometry.points
+        count = round(share * points.nitems)
+        if points.draw_range != (0, count):
+            points.draw_range = 0, count
+
+
+@register_wgpu_render_function(PackedCloud, PackedCloudMaterial)
+class _PackedCloudShader(BaseShader):
+    type = "render"
+
+    def get_bindings(self, wobject: PackedCloud, shared: Any, scene: Any) -> dict[int, Any]:
+        bindings = dict(
+            enumerate(
+                [
+                    Binding("u_stdinfo", "buffer/uniform", shared.uniform_buffer),
+                    Binding("u_wobject", "buffer/uniform", wobject.uniform_buffer),
+                    Binding("u_material", "buffer/uniform", wobject.material.uniform_buffer),
+                    Binding(
+                        "s_points", "buffer/read_only_storage", wobject.geometry.points, "VERTEX"
+                    ),
+                ]
+            )
+        )
+        self.define_bindings(0, bindings)
+        return {0: bindings}
+
+    def get_pipeline_info(self, wobject: PackedCloud, shared: Any) -> dict[str, Any]:
+        return {
+            "primitive_topology": wgpu.PrimitiveTopology.triangle_strip,
+            "cull_mode": wgpu.CullMode.none,
+        }
+
+    def get_render_info(self, wobject: PackedCloud, shared: Any) -> dict[str, Any]:
+        first, count = wobject.geometry.points.draw_range
+        return {"indices": (4, count, 0, first)}
+
+    def get_code(self) -> str:
+        return _WGSL

@@ -1,0 +1,221 @@
+"""The 3D view: real pixels, drawn without a display."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QImage
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
+
+from app.ui.adapter import find_adapter
+from app.ui.framing import FIELD_OF_VIEW, UP, Viewpoint, viewpoint
+from app.ui.scene_view import SceneView
+
+RED, GREEN, BLUE = (220, 30, 30), (30, 200, 40), (40, 60, 220)
+
+needs_adapter = pytest.mark.skipif(
+    find_adapter() is None, reason="no graphics adapter (apt install mesa-vulkan-drivers)"
+)
+
+
+def pixels(widget: QWidget) -> NDArray[np.int64]:
+    """What the widget shows, [H,W,3]."""
+    image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1)
+    return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).astype(np.int64)
+
+
+def mask(picture: NDArray[np.int64], color: tuple[int, int, int]) -> NDArray[np.bool_]:
+    """Pixels [H,W] of this colour."""
+    return np.abs(picture - np.array(color)).max(axis=-1) <= 2
+
+
+def project(view: Viewpoint, point: Any, width: int, height: int) -> NDArray[np.float64]:
+    """Pixel (u, v) of a world point."""
+    back = (view.position - view.target) / np.linalg.norm(view.position - view.target)
+    right = np.cross(UP, back) / np.linalg.norm(np.cross(UP, back))
+    offset = np.asarray(point) - view.position
+    focal = 0.5 * min(width, height) / np.tan(np.radians(FIELD_OF_VIEW / 2))
+    x, y, z = offset @ right, offset @ np.cross(back, right), -offset @ back
+    return np.array([width / 2 + focal * x / z, height / 2 - focal * y / z])
+
+
+def patch(center: Any, side: float = 0.2, count: int = 3000) -> NDArray[np.float32]:
+    """Points that fill a small cube."""
+    rng = np.random.default_rng(0)
+    return (np.asarray(center) + rng.uniform(-side / 2, side / 2, (count, 3))).astype(np.float32)
+
+
+@pytest.fixture
+def view(qt: QApplication) -> Iterator[SceneView]:
+    view = SceneView()
+    view.resize(480, 360)
+    view.show()
+    qt.processEvents()
+    yield view
+    view.close()
+
+
+def put(
+    view: SceneView, index: int, points: Any, color: Any, rank: Any = 255, x: float = 0
+) -> None:
+    pose = np.eye(4)
+    pose[0, 3] = x
+    view.set_keyframe(
+        index,
+        points,
+        np.tile(np.array(color, np.uint8), (len(points), 1)),
+        np.broadcast_to(np.asarray(rank, np.uint8), len(points)).copy(),
+        pose,
+        np.array([[80, 0, 42], [0, 80, 28], [0, 0, 1.0]]),
+        (56, 84),
+    )
+
+
+def draw(view: SceneView) -> NDArray[np.int64]:
+    view.draw_now()
+    return pixels(view)
+
+
+@needs_adapter
+def test_points_appear_in_their_colour_where_they_should(view: SceneView) -> None:
+    places = {RED: [-1.0, 0.0, 3.0], GREEN: [0.0, -1.0, 3.0], BLUE: [1.0, 0.5, 4.0]}
+    for index, (color, center) in enumerate(places.items()):
+        put(view, index, patch(center), color)
+    picture = draw(view)
+    scene = view.scene
+    framed = viewpoint(scene.sample(), scene.centers(), np.array([0, 0, 1.0]), 480 / 360)
+    for color, center in places.items():
+        rows, columns = np.nonzero(mask(picture, color))
+        assert len(rows) > 100
+        expected = project(framed, center, 480, 360)
+        np.testing.assert_allclose([columns.mean(), rows.mean()], expected, atol=3)
+
+
+@needs_adapter
+def test_the_view_is_upright(view: SceneView) -> None:
+    put(view, 0, patch([0, -1, 4]), RED)
+    put(view, 1, patch([0, 1, 4]), BLUE)
+    picture = draw(view)
+    assert np.nonzero(mask(picture, RED))[0].max() < np.nonzero(mask(picture, BLUE))[0].min()
+
+
+@needs_adapter
+def test_the_confidence_quantile_removes_points(view: SceneView) -> None:
+    sure, unsure = patch([-0.7, 0, 3]), patch([0.7, 0, 3])
+    put(view, 0, sure, RED, rank=200)
+    put(view, 1, unsure, BLUE, rank=50)
+    before = draw(view)
+    assert mask(before, BLUE).sum() > 100
+    view.set_confidence_quantile(0.5)
+    after = draw(view)
+    assert mask(after, BLUE).sum() == 0
+    assert mask(after, RED).sum() == mask(before, RED).sum()
+    assert view.scene.shown_count == len(sure)
+
+
+@needs_adapter
+def test_points_grow_with_their_size(view: SceneView) -> None:
+    put(view, 0, np.array([[0, 0, 3]], np.float32), RED)
+    for pixels_wide in (2, 6):
+        view.set_point_size(pixels_wide)
+        assert mask(draw(view), RED).sum() == pixels_wide**2
+
+
+@needs_adapter
+def test_a_pose_moves_points_without_a_new_upload(view: SceneView) -> None:
+    put(view, 0, patch([-1, 0, 3]), GREEN)
+    put(view, 1, patch([1, 0, 3]), GREEN)
+    put(view, 2, patch([0, 0, 3]), RED)
+    before = np.nonzero(mask(draw(view), RED))[1].mean()
+    pose = np.eye(4)
+    pose[0, 3] = 0.6
+    view.set_pose(2, pose)
+    assert np.nonzero(mask(draw(view), RED))[1].mean() > before + 20
+    np.testing.assert_allclose(view.scene.shown_cloud().points[-3000:, 0].mean(), 0.6, atol=0.01)
+
+
+@needs_adapter
+def test_clear_leaves_nothing(view: SceneView) -> None:
+    empty = draw(view)
+    put(view, 0, patch([0, 0, 3]), RED)
+    put(view, 1, patch([0, 0, 3]), RED, x=1)
+    assert (draw(view) != empty).any()
+    view.clear()
+    np.testing.assert_array_equal(draw(view), empty)
+
+
+@needs_adapter
+def test_cameras_and_trajectory_are_drawn(view: SceneView) -> None:
+    none = np.empty((0, 3), np.float32)
+    background = draw(view)
+    for index in range(4):
+        put(view, index, none, RED, x=0.5 * index)
+    changed = np.abs(draw(view) - background).max(axis=-1) > 40
+    _, columns = np.nonzero(changed)
+    assert changed.sum() > 300
+    assert columns.max() - columns.min() > 200
+
+
+def _drag(view: SceneView) -> None:
+    target = view.findChild(QWidget)
+    assert target is not None
+    QTest.mousePress(target, Qt.MouseButton.LeftButton, pos=QPoint(200, 200))
+    for x in range(200, 300, 10):
+        QTest.mouseMove(target, QPoint(x, 210))
+        QTest.qWait(20)
+    QTest.mouseRelease(target, Qt.MouseButton.LeftButton, pos=QPoint(300, 210))
+    QTest.qWait(300)
+
+
+@needs_adapter
+def test_it_follows_the_scene_until_the_user_takes_the_camera(view: SceneView) -> None:
+    put(view, 0, patch([0, 0, 3]), RED)
+    draw(view)
+    put(view, 1, patch([8, 0, 3]), BLUE)
+    followed = draw(view)
+    assert mask(followed, BLUE).sum() > 20
+    _drag(view)
+    dragged = draw(view)
+    assert (dragged != followed).any()
+    assert mask(dragged, RED).sum() > 5, "an orbit keeps the scene in view"
+    put(view, 2, patch([40, 0, 3]), GREEN)
+    kept = draw(view)
+    np.testing.assert_allclose(
+        np.argwhere(mask(kept, RED)).mean(0), np.argwhere(mask(dragged, RED)).mean(0), atol=2
+    )
+    view.reset_view()
+    assert mask(draw(view), GREEN).sum() > 5
+
+
+@needs_adapter
+def test_it_draws_only_when_something_changed(view: SceneView, qt: QApplication) -> None:
+    put(view, 0, patch([0, 0, 3]), RED)
+    QTest.qWait(1000)
+    stage = view._stage
+    assert stage is not None
+    drawn = stage.pictures_drawn
+    QTest.qWait(300)
+    assert stage.pictures_drawn == drawn
+    view.set_confidence_quantile(0.1)
+    QTest.qWait(300)
+    assert stage.pictures_drawn == drawn + 1
+
+
+def test_without_an_adapter_there_is_a_message_and_the_scene_is_kept(qt: QApplication) -> None:
+    view = SceneView(adapter=lambda: None)
+    view.resize(480, 360)
+    put(view, 0, patch([0, 0, 3]), RED, rank=np.arange(3000) % 256)
+    view.set_confidence_quantile(0.5)
+    view.set_point_size(3)
+    view.reset_view()
+    view.draw_now()
+    assert not view.has_adapter
+    assert 0 < view.scene.shown_count < 3000
+    assert len(np.unique(pixels(view).reshape(-1, 3), axis=0)) > 1
+    view.clear()
+    assert view.scene.shown_count == 0
