@@ -135,8 +135,13 @@ class DPTHead(nn.Module):
             maps.append(resize(add_position(project(x), aspect)))
         x = add_position(upsample(self.scratch(maps), size), aspect)
         # Back from autocast: an exponential of 8 bits would be 1 % off.
-        logits = self.scratch.output_conv2(x).movedim(1, -1).to(levels[0].dtype)
-        return self.activation(logits[..., :-1]), 1 + logits[..., -1].exp()
+        logits = self.scratch.output_conv2(x).to(levels[0].dtype)
+        return activate_map(logits, self.activation)
+
+
+def activate_map(logits: Tensor, activation: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """Logits [N, C' + 1, H, W] -> values [N, H, W, C'], confidence [N, H, W] = 1 + exp(last)."""
+    return activation(logits[:, :-1]).movedim(1, -1), 1 + logits[:, -1].exp()
 
 
 def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
