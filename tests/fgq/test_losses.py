@@ -63,8 +63,8 @@ def test_invalid_pixels_and_outliers_are_left_out(maps: tuple[Tensor, Tensor, Te
     target[..., :3, :, :] = 1e6
     unchanged = dense_terms(points, confidence, target, mask, "difference", 0.98)
     torch.testing.assert_close(unchanged, reference)
-    target[0, 0, 10, :5] = 50
+    target[0, 0, 10, :15] = 50
     robust = dense_terms(points, confidence, target, mask, "difference", 0.98)
-    assert robust.regression.item() == pytest.approx(reference.regression.item(), rel=1e-2)
+    assert robust.regression.item() == pytest.approx(reference.regression.item(), rel=2e-2)
     plain = dense_terms(points, confidence, target, mask, "difference")
     assert plain.regression > 2 * reference.regression
