@@ -1,1 +1,1 @@
-"""On-device side of Pocket VGGT: capture, inference, live reconstruction, window and command line."""
+"""On-device side of Pocket VGGT: capture, inference, live reconstruction, window, command line."""

@@ -1,6 +1,6 @@
 """Frames from cameras, videos and folders, and the choice of keyframes among them."""
 
-from app.capture.keyframes import Decision, KeyframeSelector
+from app.capture.keyframes import Decision, KeyframeSelector, default_selector
 from app.capture.preprocess import fit_image
 from app.capture.sources import Frame, FrameSource, SourceError, open_source
 
@@ -10,6 +10,7 @@ __all__ = [
     "FrameSource",
     "KeyframeSelector",
     "SourceError",
+    "default_selector",
     "fit_image",
     "open_source",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.capture._cv2 import cv2
-from app.capture.sources import Frame
+from app.capture.sources import FolderSource, Frame, FrameSource
 
 # Frames are judged at about the network's resolution: finer blur does not reach it.
 _WIDTH = 224
@@ -92,6 +92,13 @@ class KeyframeSelector:
         if motion < self._min_motion * gray.shape[1]:
             return Decision(False, f"too similar ({motion:.0f} px motion)")
         return Decision(True, f"moved {motion:.0f} px")
+
+
+def default_selector(source: FrameSource, every: int = 1) -> KeyframeSelector:
+    """The selector that fits a source: of a folder it takes every image, somebody chose them."""
+    if isinstance(source, FolderSource):
+        return KeyframeSelector(min_motion=0, every=every)
+    return KeyframeSelector(every=every)
 
 
 def _shrink(image: NDArray[np.uint8]) -> Gray:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from app.geometry import invert_se3, to_homogeneous, transform_points, unproject_depth
+
 
 @dataclass
 class Keyframe:
@@ -27,12 +29,12 @@ class Keyframe:
     @property
     def world_from_camera(self) -> NDArray[np.float32]:
         """Pose [4,4] of the camera in the global frame."""
-        raise NotImplementedError
+        return to_homogeneous(invert_se3(self.extrinsic)).astype(np.float32)
 
     def camera_points(self) -> NDArray[np.float32]:
         """Points [H,W,3] in the camera's frame."""
-        raise NotImplementedError
+        return unproject_depth(self.depth, self.intrinsic).astype(np.float32)
 
     def world_points(self) -> NDArray[np.float32]:
         """Points [H,W,3] in the global frame."""
-        raise NotImplementedError
+        return transform_points(invert_se3(self.extrinsic), self.camera_points())

@@ -1,35 +1,174 @@
 """Runs the network over overlapping windows of keyframes and joins them into one frame."""
 
+import time
 from dataclasses import dataclass
 
+import numpy as np
+
+from app.capture.preprocess import fit_image
 from app.capture.sources import Frame
-from app.engine import Engine
+from app.engine import Engine, Prediction
+from app.errors import AppError
+from app.geometry import Sim3, invert_se3, nearest_rotation
+from app.reconstruction.align import align_window
 from app.reconstruction.keyframe import Keyframe
 
 
 @dataclass(frozen=True)
 class WindowUpdate:
-    """What one window changed: positions in `Reconstructor.keyframes`, and the time it took."""
+    """What one window changed: positions in `Reconstructor.keyframes`, and the time it took.
+
+    new: keyframes that it added; changed: older ones whose pose or depth it changed; views: that
+    the network saw, in so many windows; seconds_inference: of the network; seconds_align: of
+    everything else.
+    """
 
     new: list[int]
     changed: list[int]
+    views: int
+    windows: int
     seconds_inference: float
     seconds_align: float
 
 
 class Reconstructor:
-    """Turns a stream of keyframe images into keyframes with cameras and depth."""
+    """Turns a stream of keyframe images into keyframes with cameras and depth.
+
+    The global frame is the camera of the first keyframe, at the scale of the first window.
+    """
 
     def __init__(self, engine: Engine, views: int = 4, overlap: int = 2) -> None:
-        """views: keyframes in a window; overlap: of these, shared with the window before."""
-        self.engine = engine
+        """views: keyframes in a window; overlap: of these, shared with the window before.
+
+        Raises AppError when the bundle has no program for that number of views.
+        """
+        counts = engine.bundle.view_counts
+        if views not in counts:
+            have = ", ".join(map(str, counts))
+            raise AppError(f"{engine.bundle.name} takes {have} views at a time, not {views}")
+        if views < 2 or not 1 <= overlap < views:
+            raise AppError(
+                f"windows of {views} views cannot overlap by {overlap}: at least two views and an "
+                "overlap of at least one view, less than the window"
+            )
         self.keyframes: list[Keyframe] = []
-        raise NotImplementedError
+        self._engine = engine
+        self._views = views
+        self._overlap = overlap
+        self._waiting: list[Frame] = []
+        self._times_seen: list[int] = []
 
     def add(self, frame: Frame) -> WindowUpdate | None:
-        """Take a keyframe image; returns an update when a window became full and was run."""
-        raise NotImplementedError
+        """Take a keyframe image of any size; returns an update when a window was full and ran.
+
+        Raises EngineError; the keyframe is kept, so that the next call or `finish` tries again.
+        """
+        self._waiting.append(
+            Frame(frame.index, frame.time, fit_image(frame.image, self.size), frame.name)
+        )
+        shared = min(self._overlap, len(self.keyframes))
+        if shared + len(self._waiting) < self._views:
+            return None
+        return self._run(self._views)
 
     def finish(self) -> WindowUpdate | None:
-        """Run what is left, a window that is not full."""
-        raise NotImplementedError
+        """Run what is left, a window that is not full. Raises EngineError."""
+        update = None
+        while self._waiting:
+            total = len(self.keyframes) + len(self._waiting)
+            # Earlier keyframes fill the window up; where even these are too few, a smaller window.
+            # One view alone cannot be joined to others.
+            fitting = [
+                count
+                for count in self._engine.bundle.view_counts
+                if count <= min(total, self._views) and (count > 1 or total == 1)
+            ]
+            step = self._run(max(fitting, default=self._views))
+            update = _join(update, step) if update else step
+        return update
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the network's image."""
+        return self._engine.bundle.size
+
+    def _run(self, views: int) -> WindowUpdate:
+        """Run one window of `views` over the newest keyframes and the first waiting ones."""
+        start = time.perf_counter()
+        overlap = min(self._overlap, views - 1, len(self.keyframes))
+        fresh = self._waiting[: views - overlap]
+        first_new = len(self.keyframes)
+        first_shared = max(0, first_new - (views - len(fresh)))
+        shared = self.keyframes[first_shared:]
+        seen: list[Frame | Keyframe] = [*shared, *fresh]
+        images = [view.image for view in seen]
+        # Only a bundle without a small enough program gets here with too few: show the last again.
+        images += [images[-1]] * (views - len(images))
+        prediction = self._engine.infer(np.stack(images))
+
+        window = [_keyframe(view, prediction, position) for position, view in enumerate(seen)]
+        if shared:
+            similarity = align_window(window[: len(shared)], shared)
+            for keyframe in window:
+                _move(keyframe, similarity)
+            for position, again in enumerate(window[: len(shared)], first_shared):
+                _refine(self.keyframes[position], again, self._times_seen[position])
+                self._times_seen[position] += 1
+        self.keyframes += window[len(shared) :]
+        self._times_seen += [1] * len(fresh)
+        del self._waiting[: len(fresh)]
+        seconds = time.perf_counter() - start
+        return WindowUpdate(
+            new=list(range(first_new, len(self.keyframes))),
+            changed=list(range(first_shared, first_new)),
+            views=views,
+            windows=1,
+            seconds_inference=prediction.seconds,
+            seconds_align=seconds - prediction.seconds,
+        )
+
+
+def _keyframe(view: Frame | Keyframe, prediction: Prediction, position: int) -> Keyframe:
+    """A view with what the network says about it, in the window's frame."""
+    return Keyframe(
+        index=view.index,
+        time=view.time,
+        name=view.name,
+        image=view.image,
+        extrinsic=prediction.extrinsic[position],
+        intrinsic=prediction.intrinsic[position],
+        depth=prediction.depth[position],
+        confidence=prediction.confidence[position],
+    )
+
+
+def _move(keyframe: Keyframe, similarity: Sim3) -> None:
+    """Take a keyframe from the window's frame to the global one."""
+    keyframe.extrinsic = similarity.move_extrinsic(keyframe.extrinsic).astype(np.float32)
+    keyframe.depth = keyframe.depth * np.float32(similarity.scale)
+
+
+def _refine(keyframe: Keyframe, again: Keyframe, times: int) -> None:
+    """Average a keyframe, which is the mean of so many windows, with what one more says."""
+    share = 1 / (times + 1)
+    pose, other = (invert_se3(view.extrinsic.astype(np.float64)) for view in (keyframe, again))
+    mean = (1 - share) * pose + share * other
+    mean[:, :3] = nearest_rotation(mean[:, :3])
+    keyframe.extrinsic = invert_se3(mean).astype(np.float32)
+    # Depth errors are factors: their mean is that of the logarithms.
+    keyframe.depth = keyframe.depth ** np.float32(1 - share) * again.depth ** np.float32(share)
+    keyframe.confidence = (1 - share) * keyframe.confidence + share * again.confidence
+    keyframe.intrinsic = (1 - share) * keyframe.intrinsic + share * again.intrinsic
+
+
+def _join(first: WindowUpdate, second: WindowUpdate) -> WindowUpdate:
+    """Both updates as one."""
+    new = first.new + second.new
+    return WindowUpdate(
+        new=new,
+        changed=sorted({*first.changed, *second.changed} - {*new}),
+        views=first.views + second.views,
+        windows=first.windows + second.windows,
+        seconds_inference=first.seconds_inference + second.seconds_inference,
+        seconds_align=first.seconds_align + second.seconds_align,
+    )

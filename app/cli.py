@@ -1,0 +1,269 @@
+"""Command line of the app: `reconstruct`, or the window without a command."""
+
+import argparse
+import json
+import math
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tqdm import tqdm
+
+from app.capture import FrameSource, KeyframeSelector, default_selector, open_source
+from app.engine import Bundle, Engine, open_bundle
+from app.errors import AppError
+from app.files import new_folder, write_file
+from app.reconstruction import Reconstructor, WindowUpdate
+from app.reconstruction.export import write_reconstruction
+from app.reconstruction.truth import Accuracy, find_truth
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+SUMMARY = "summary.json"
+
+# A camera never ends by itself.
+_CAMERA_KEYFRAMES = 60
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the app; returns the exit status: 0, 2 for bad input, 130 after Ctrl-C.
+
+    Without a command, or with options only, it opens the window.
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    try:
+        if argv and (not argv[0].startswith("-") or argv[0] in ("-h", "--help")):
+            _reconstruct(_parser().parse_args(argv), argv)
+            return 0
+        from app.ui.main_window import run
+
+        return run(argv)
+    except AppError as error:
+        return _fail(str(error))
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror or error}")
+    except KeyboardInterrupt:
+        print("interrupted: nothing was written", file=sys.stderr)
+        return INTERRUPTED
+
+
+@dataclass
+class _Run:
+    """Counts and times of one reconstruction."""
+
+    frames: int = 0
+    windows: int = 0
+    views: int = 0
+    seconds_inference: float = 0.0
+    seconds_align: float = 0.0
+    seconds_total: float = 0.0
+
+    def count(self, update: WindowUpdate | None) -> None:
+        if update:
+            self.windows += update.windows
+            self.views += update.views
+            self.seconds_inference += update.seconds_inference
+            self.seconds_align += update.seconds_align
+
+
+def _reconstruct(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
+    out = Path(arguments.out).resolve()
+    _check_output(out)
+    bundle = open_bundle(arguments.bundle)
+    truth = find_truth(arguments.source)
+    command = shlex.join(["python", "-m", "app", *argv])
+    with (
+        closing(open_source(arguments.source, _warn)) as source,
+        new_folder(out) as folder,
+        Engine(bundle, arguments.threads) as engine,
+    ):
+        reconstructor = Reconstructor(engine, arguments.views, arguments.overlap)
+        selector = default_selector(source, arguments.every)
+        limit = arguments.max_keyframes or (_CAMERA_KEYFRAMES if source.is_live else math.inf)
+        run = _run(source, selector, reconstructor, limit)
+        peak_memory = engine.peak_memory
+        engine.close()
+        keyframes = reconstructor.keyframes
+        if not keyframes:
+            raise AppError(f"{arguments.source} has no usable frame: all too dark or too bright")
+        accuracy = truth.compare(keyframes) if truth else None
+        points = write_reconstruction(
+            folder, keyframes, arguments.quantile, arguments.voxel, [f"made by: {command}"]
+        )
+        summary = {
+            "command": command,
+            "version": version("pocket-vggt"),
+            "settings": vars(arguments),
+            "model": {
+                "name": bundle.name,
+                "precision": bundle.precision,
+                "bytes": bundle.model_bytes,
+                "sha256": bundle.manifest["files"]["model.pte"]["sha256"],
+                "size": bundle.size,
+            },
+            "keyframes": len(keyframes),
+            "points": points,
+            "run": asdict(run),
+            "views_per_second": run.views / run.seconds_inference,
+            "peak_memory_bytes": peak_memory,
+            "accuracy": asdict(accuracy) if accuracy else None,
+        }
+        write_file(folder / SUMMARY, json.dumps(_without_nan(summary), indent=1).encode())
+    _print_summary(run, len(keyframes), points, bundle, peak_memory, accuracy)
+    print(f"written    {out}")
+
+
+def _run(
+    source: FrameSource, selector: KeyframeSelector, reconstructor: Reconstructor, limit: float
+) -> _Run:
+    run = _Run()
+    start = time.perf_counter()
+    keyframes = 0
+    with tqdm(total=source.length, unit=" frames", disable=None, leave=False) as bar:
+        for frame in source:
+            run.frames += 1
+            if selector.consider(frame).accepted:
+                keyframes += 1
+                run.count(reconstructor.add(frame))
+                bar.set_postfix_str(f"{keyframes} keyframes")
+            bar.update()
+            if keyframes >= limit:
+                break
+        run.count(reconstructor.finish())
+    run.seconds_total = time.perf_counter() - start
+    return run
+
+
+def _print_summary(
+    run: _Run,
+    keyframes: int,
+    points: int,
+    bundle: Bundle,
+    peak_memory: int,
+    accuracy: Accuracy | None,
+) -> None:
+    print(
+        f"summary    {run.views / run.seconds_inference:.2f} views/s, peak memory "
+        f"{peak_memory / 2**20:.0f} MiB, model {bundle.model_bytes / 1e6:.2f} MB "
+        f"({bundle.name}, {bundle.precision})"
+    )
+    print(
+        f"scene      {keyframes} keyframes of {run.frames} frames in {run.windows} windows, "
+        f"{points} points, {run.seconds_total:.1f} s"
+    )
+    if accuracy is None:
+        return
+    pose = accuracy.pose
+    print(
+        f"pose error rotation {_number(pose.rotation_deg)} deg, translation direction "
+        f"{_number(pose.translation_deg)} deg (medians over all pairs), trajectory "
+        f"{_number(pose.ate_percent)} % of its length after Sim(3)"
+    )
+    if accuracy.depth:
+        print(
+            f"depth      AbsRel {accuracy.depth.abs_rel:.3f}, within 1.25: "
+            f"{100 * accuracy.depth.inliers:.1f} % (one scale for the sequence)"
+        )
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports bad arguments as every other fault: in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise AppError(f"{message} ({self.prog} --help shows the usage)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m app",
+        description="Reconstruct a scene from images. Without a command, the window opens.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser(
+        "reconstruct",
+        help="cameras, depth and a point cloud from a video, images or a camera",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = command.add_argument
+    add("source", metavar="SOURCE", help="video file, folder of images, or index of a camera")
+    add("--bundle", required=True, help="model bundle, a folder or zip")
+    add("--out", required=True, help="folder to write; an earlier reconstruction is replaced")
+    add("--views", type=_at_least(2), default=4, help="keyframes in a window of the network")
+    add("--overlap", type=_at_least(1), default=2, help="keyframes shared by two windows")
+    add("--threads", type=_at_least(1), help="threads of the runtime; one a core when not given")
+    add("--every", type=_at_least(1), default=1, help="look at each n-th frame only")
+    add(
+        "--max-keyframes",
+        type=_at_least(1),
+        help=f"stop after so many; when not given, a camera stops after {_CAMERA_KEYFRAMES}",
+    )
+    add(
+        "--quantile",
+        type=_between(0, 1),
+        default=0.3,
+        help="share of each keyframe's points to leave out, the least confident ones",
+    )
+    add(
+        "--voxel",
+        type=_between(0, 1),
+        default=0.005,
+        help="cells that keep one point each, as a fraction of the median depth; 0 keeps all",
+    )
+    return parser
+
+
+def _at_least(low: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < low:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} up")
+        return int(text)
+
+    return parse
+
+
+def _between(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low} to {high}")
+        return value
+
+    return parse
+
+
+def _check_output(out: Path) -> None:
+    """Raises AppError rather than let `out` replace something else than a reconstruction."""
+    if out.exists() and not out.is_dir():
+        raise AppError(f"{out} exists and is not a folder")
+    if out.is_dir() and any(out.iterdir()) and not (out / SUMMARY).is_file():
+        raise AppError(f"{out} holds other things than a reconstruction: choose another --out")
+
+
+def _without_nan(value: Any) -> Any:
+    """NaN is no JSON: null instead."""
+    if isinstance(value, dict):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _number(value: float) -> str:
+    return "n/a" if math.isnan(value) else f"{value:.1f}"
+
+
+def _warn(text: str) -> None:
+    tqdm.write(f"warning: {text}", file=sys.stderr)
+
+
+def _fail(text: str) -> int:
+    print(f"error: {text}", file=sys.stderr)
+    return BAD_INPUT
