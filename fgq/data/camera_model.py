@@ -1,0 +1,68 @@
+"""From linear radiance to the image a phone would store: exposure, colour, blur, noise, tone."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fgq.data.shapes import Floats
+
+TONE_STEPS = 4096
+TONE_RANGE = 4.0  # linear radiance that the tone table covers, after exposure
+
+
+@lru_cache(maxsize=1)
+def _grain() -> Floats:
+    """Unit Gaussian noise [600, 600, 3], channels half correlated; views take random windows."""
+    rng = np.random.default_rng(7)
+    grain = 0.8 * rng.standard_normal((600, 600, 3)) + 0.6 * rng.standard_normal((600, 600, 1))
+    return grain.astype(np.float32)
+
+
+def photograph(radiance: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """radiance: linear [S, H, W, 3] of one clip. Returns display-encoded images [S, H, W, 3]."""
+    views, height, width, _ = radiance.shape
+    bright = np.minimum(radiance[:, ::4, ::4], 8.0).mean(-1)
+    exposure = rng.uniform(0.16, 0.34) / (0.5 * bright.mean() + 0.5 * np.median(bright) + 1e-6)
+    balance = np.exp(rng.normal(0, 0.09, 3))
+    table = _tone_table(rng)
+    yy, xx = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
+    vignette = 1 - rng.uniform(0, 0.3) * (xx**2 + yy**2) / 2
+    sigma = max(rng.normal(0.45, 0.15), 0.0)
+    noise = float(np.exp(rng.uniform(np.log(0.003), np.log(0.022))))
+    drift = np.exp(rng.normal(0, rng.uniform(0, 0.12), views).cumsum() * 0.5)
+    quality = int(rng.integers(60, 97)) if rng.random() < 0.4 else 0
+    images = np.empty(radiance.shape, np.uint8)
+    for view in range(views):
+        gain = (exposure * drift[view] * balance * np.exp(rng.normal(0, 0.01, 3))).astype(
+            np.float32
+        )
+        image = radiance[view] * (vignette[..., None] * gain)
+        np.clip(image, 0, TONE_RANGE, out=image)
+        if sigma > 0.2:
+            image = cv2.GaussianBlur(image, (0, 0), sigma)
+        image = np.sqrt(image) * ((TONE_STEPS - 1) / TONE_RANGE**0.5)
+        encoded = table.take(image.astype(np.int32))
+        row, column = rng.integers(0, (600 - height, 600 - width)) if height < 600 else (0, 0)
+        grain = _grain()[row : row + height, column : column + width]
+        encoded += (255 * noise) * grain * (1.3 - encoded * (1 / 255))
+        images[view] = cv2.convertScaleAbs(np.maximum(encoded, 0, out=encoded))
+        if quality:
+            coded = cv2.imencode(".jpg", images[view], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+            images[view] = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    return images
+
+
+def _tone_table(rng: np.random.Generator) -> Floats:
+    """Gamma, contrast and a soft shoulder: values 0 to 255 for radiance 0 to TONE_RANGE, in equal
+    steps of its square root so that darks are finely resolved."""
+    x = np.linspace(0, TONE_RANGE**0.5, TONE_STEPS) ** 2
+    knee = rng.uniform(0.5, 0.8)
+    x = np.where(x < knee, x, knee + (1 - knee) * (1 - np.exp(-(x - knee) / (1 - knee))))
+    y = x ** (1 / rng.uniform(1.9, 2.4))
+    contrast = rng.uniform(0, 0.5)
+    y = (1 - contrast) * y + contrast * y * y * (3 - 2 * y)
+    return (255 * np.clip(y, 0, 1)).astype(np.float32)

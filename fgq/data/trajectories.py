@@ -1,0 +1,204 @@
+"""Hand-held camera paths through a room.
+
+Cameras have OpenCV axes (x right, y down, z forward). Candidate views are judged on a coarse grid
+of rays: nothing too near, something to see, enough overlap with the view before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fgq.data.raytrace import Raytracer
+from fgq.data.rooms import Room
+from fgq.data.shapes import Floats
+
+GRID = (18, 24)  # rows, columns of the probing rays
+CLEARANCE = 0.22  # metres from the camera to anything
+MIN_OVERLAP = 0.36
+MAX_TURN = np.deg2rad(11)
+
+
+@dataclass(frozen=True)
+class View:
+    """rotation [3, 3] world from camera, position [3] in metres, grid depth [R, C], and the
+    number of distinct things in sight and the largest share of the view that one thing takes."""
+
+    rotation: Floats
+    position: Floats
+    depth: Floats
+    things: int
+    largest: float
+
+
+@dataclass(frozen=True)
+class Lens:
+    """focal length in pixels of an image of size (height, width) with a central principal point."""
+
+    focal: float
+    size: tuple[int, int]
+
+    def directions(self, rows: int, columns: int) -> Floats:
+        """Directions [rows * columns, 3] of a grid of pixel centres, of length 1 along z."""
+        height, width = self.size
+        y, x = np.meshgrid(
+            ((np.arange(rows) + 0.5) / rows - 0.5) * height / self.focal,
+            ((np.arange(columns) + 0.5) / columns - 0.5) * width / self.focal,
+            indexing="ij",
+        )
+        return np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3).astype(np.float32)
+
+    def matrix(self) -> Floats:
+        height, width = self.size
+        f = self.focal
+        return np.array([[f, 0, width / 2], [0, f, height / 2], [0, 0, 1]], np.float32)
+
+
+def sample_lens(rng: np.random.Generator, size: tuple[int, int]) -> Lens:
+    """48 to 75 degrees across the longer side."""
+    angle = np.deg2rad(rng.uniform(48, 75))
+    return Lens(float(max(size) / 2 / np.tan(angle / 2)), size)
+
+
+def sample_path(
+    rng: np.random.Generator, room: Room, tracer: Raytracer, lens: Lens, views: int
+) -> list[View] | None:
+    """A path of co-visible views; None if the room offers none."""
+    for _ in range(80):
+        path = _walk(rng, room, tracer, lens, views)
+        if len(path) == views:
+            return path
+    return None
+
+
+def _walk(
+    rng: np.random.Generator, room: Room, tracer: Raytracer, lens: Lens, views: int
+) -> list[View]:
+    start = _first_view(rng, room, tracer, lens)
+    if start is None:
+        return []
+    view, goal = start
+    path = [view]
+    stride = float(np.exp(rng.uniform(np.log(0.05), np.log(0.4))))
+    heading = _unit(rng.normal(0, 1, 3) * (1, 1, 0.35))
+    roll, wander = rng.normal(0, 0.05), rng.uniform(0, 0.25)
+    while len(path) < views:
+        view = path[-1]
+        reach = min(0.4, 0.4 * float(np.median(view.depth)))
+        for attempt in range(14):
+            step = np.clip(stride * np.exp(rng.normal(0, 0.35)), 0.04, reach) * 0.85**attempt
+            turned = _unit(heading + rng.normal(0, 0.35 + 0.1 * attempt, 3) * (1, 1, 0.4))
+            position = view.position + (max(step, 0.04) * turned).astype(np.float32)
+            distance = float(np.linalg.norm(goal - view.position))
+            aim = goal + rng.normal(0, wander * distance * 0.5**attempt + 0.01, 3)
+            rotation = _look_at(position, aim, roll + rng.normal(0, 0.02))
+            if _angle(rotation, view.rotation) > MAX_TURN or not _clear(room, position):
+                continue
+            if tracer.blocked(view.position[None], position[None])[0]:
+                continue
+            candidate = _probe(tracer, lens, rotation, position)
+            if not _worth_seeing(candidate):
+                continue
+            if min(overlap(lens, view, candidate), overlap(lens, candidate, view)) >= MIN_OVERLAP:
+                path.append(candidate)
+                heading, goal = turned, 0.7 * goal + 0.3 * aim
+                break
+        else:
+            return path
+    return path
+
+
+def _first_view(
+    rng: np.random.Generator, room: Room, tracer: Raytracer, lens: Lens
+) -> tuple[View, Floats] | None:
+    index = int(rng.integers(len(room.targets)))
+    target, scale = room.targets[index], float(room.target_scales[index])
+    style = rng.random()
+    if style < 0.35:  # a close look at what lies on it
+        distance, tilt = rng.uniform(0.45, 1.3), rng.uniform(0.15, 0.9)
+    elif style < 0.75:  # the whole thing
+        distance, tilt = scale * rng.uniform(0.8, 1.8) + 0.3, rng.uniform(-0.05, 0.5)
+    else:  # across the room
+        distance, tilt = rng.uniform(1.5, float(room.size[:2].max())), rng.uniform(-0.1, 0.35)
+    azimuth = rng.uniform(0, 2 * np.pi)
+    offset = distance * np.array(
+        [np.cos(azimuth) * np.cos(tilt), np.sin(azimuth) * np.cos(tilt), np.sin(tilt)]
+    )
+    position = (target + offset).astype(np.float32)
+    position[2] = np.clip(position[2], rng.uniform(0.4, 1.2), min(2.0, float(room.size[2]) - 0.3))
+    if not _clear(room, position):
+        return None
+    goal = (target + rng.normal(0, 0.12 * distance, 3)).astype(np.float32)
+    view = _probe(tracer, lens, _look_at(position, goal, rng.normal(0, 0.06)), position)
+    return (view, goal) if _worth_seeing(view) else None
+
+
+def _clear(room: Room, position: Floats) -> bool:
+    """Whether the camera keeps its distance from all parts and from the walls."""
+    if np.any(position < CLEARANCE) or np.any(position > room.size - CLEARANCE):
+        return False
+    bounds = room.mesh.bounds
+    gap = np.maximum(np.maximum(bounds[:, 0] - position, position - bounds[:, 1]), 0)
+    return bool((gap * gap).sum(1).min() > CLEARANCE**2)
+
+
+def _worth_seeing(view: View) -> bool:
+    near = np.quantile(view.depth, 0.02)
+    far = float(np.median(view.depth)) > 0.4
+    return view.things >= 9 and view.largest < 0.6 and near > CLEARANCE and far
+
+
+def _probe(tracer: Raytracer, lens: Lens, rotation: Floats, position: Floats) -> View:
+    directions = lens.directions(*GRID) @ rotation.T
+    rays = np.concatenate([np.broadcast_to(position, directions.shape), directions], 1)
+    depth, part = tracer.hit(rays.astype(np.float32))
+    counts = np.unique(part, return_counts=True)[1]
+    largest = float(counts.max() / counts.sum())
+    return View(rotation, position, depth.reshape(GRID), len(counts), largest)
+
+
+def overlap(lens: Lens, source: View, other: View) -> float:
+    """Share of the source's grid points that the other view sees unoccluded."""
+    return float(_seen(lens, [source], [other])[0, 0])
+
+
+def overlap_matrix(lens: Lens, path: list[View]) -> Floats:
+    """[S, S]: share of view i's pixels that view j sees, from the coarse grids."""
+    return _seen(lens, path, path)
+
+
+def _seen(lens: Lens, sources: list[View], others: list[View]) -> Floats:
+    directions = lens.directions(*GRID)
+    rows, columns = GRID
+    height, width = lens.size
+    result = np.zeros((len(sources), len(others)), np.float32)
+    for i, source in enumerate(sources):
+        world = directions * source.depth.reshape(-1, 1) @ source.rotation.T + source.position
+        for j, other in enumerate(others):
+            x, y, z = ((world - other.position) @ other.rotation).T
+            z_safe = np.maximum(z, 1e-3)
+            column = np.floor((x / z_safe * lens.focal / width + 0.5) * columns).astype(np.int32)
+            row = np.floor((y / z_safe * lens.focal / height + 0.5) * rows).astype(np.int32)
+            inside = (z > 0.05) & (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
+            there = other.depth[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]
+            result[i, j] = np.mean(inside & (z < 1.08 * there + 0.03))
+    return result
+
+
+def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    return vector / (np.linalg.norm(vector) + 1e-12)
+
+
+def _look_at(position: Floats, goal: NDArray[np.floating], roll: float) -> Floats:
+    """Rotation [3, 3], world from camera, that looks from position to goal with up near the top."""
+    forward = _unit(np.asarray(goal, np.float64) - position)
+    right = _unit(np.cross(forward, (0.0, 0.0, 1.0)))
+    down = np.cross(forward, right)
+    c, s = np.cos(roll), np.sin(roll)
+    return np.stack([c * right + s * down, c * down - s * right, forward], 1).astype(np.float32)
+
+
+def _angle(a: Floats, b: Floats) -> float:
+    return float(np.arccos(np.clip((np.trace(a.T @ b) - 1) / 2, -1, 1)))
