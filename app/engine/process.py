@@ -37,12 +37,13 @@ class Engine:
     def __init__(self, bundle: Bundle, threads: int | None = None, timeout: float = 300.0) -> None:
         """Start the child.
 
-        threads: of the runtime, by default one a core; timeout: seconds for any one answer.
+        threads: of the runtime, by default one a core; timeout: seconds for any one answer, may
+        be changed later.
         Raises EngineError when the runtime does not take the program.
         """
         self.bundle = bundle
         self._threads = threads
-        self._timeout = timeout
+        self.timeout = timeout
         self._child: _Child | None = None
         self._peak_memory = 0
         self.restart()
@@ -60,7 +61,8 @@ class Engine:
             raise EngineError("the runtime is not running")
         try:
             child.buffer.images(views)[...] = images
-            answer = child.ask({"method": self.bundle.methods[views], "views": views})
+            command = {"method": self.bundle.methods[views], "views": views}
+            answer = child.ask(command | {"timeout": self.timeout}, self.timeout)
             outputs = {name: array.copy() for name, array in child.buffer.outputs(views).items()}
         except EngineError:
             self.close()
@@ -81,7 +83,7 @@ class Engine:
     def restart(self) -> None:
         """End the child, however it is, and start a new one. Raises EngineError."""
         self.close()
-        self._child = _Child(self.bundle, self._threads, self._timeout)
+        self._child = _Child(self.bundle, self._threads, self.timeout)
         self._peak_memory = max(self._peak_memory, self._child.base_memory)
 
     @property
@@ -116,7 +118,6 @@ class _Child:
     """One life of the child process."""
 
     def __init__(self, bundle: Bundle, threads: int | None, timeout: float) -> None:
-        self._timeout = timeout
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         views, (height, width) = max(bundle.methods), bundle.size
         name = _create_file(Buffer.bytes_needed(views, height, width))
@@ -140,14 +141,13 @@ class _Child:
                 "backend": str(bundle.manifest.get("backend", "xnnpack")).lower(),
                 "outputs": bundle.outputs,
                 "threads": threads,
-                "timeout": timeout,
                 "buffer": name,
                 "views": views,
                 "height": height,
                 "width": width,
             }
             try:
-                self.base_memory = int(self.ask(settings)["memory"])
+                self.base_memory = int(self.ask(settings, timeout)["memory"])
             except BaseException:
                 self.close()
                 raise
@@ -156,19 +156,17 @@ class _Child:
             with contextlib.suppress(OSError):
                 os.unlink(name)
 
-    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Send a message and wait for its answer. Raises EngineError."""
+    def ask(self, message: dict[str, Any], timeout: float) -> dict[str, Any]:
+        """Send a message and wait for its answer, up to `timeout` seconds. Raises EngineError."""
         assert self.process.stdin is not None
         # A child that is gone shows up as an end of its answers.
         with contextlib.suppress(OSError, ValueError):
             self.process.stdin.write(json.dumps(message) + "\n")
             self.process.stdin.flush()
         try:
-            line = self._answers.get(timeout=self._timeout)
+            line = self._answers.get(timeout=timeout)
         except queue.Empty:
-            raise EngineError(
-                f"the runtime did not answer within {self._timeout:g} seconds"
-            ) from None
+            raise EngineError(f"the runtime did not answer within {timeout:g} seconds") from None
         if not line:
             raise EngineError(self._last_words())
         answer: dict[str, Any] = json.loads(line)

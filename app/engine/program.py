@@ -1,8 +1,9 @@
 """The child process that holds the ExecuTorch program; started by `app.engine.process`.
 
 It speaks one JSON object a line: first the settings come in and {"memory"} goes out, then for
-each {"method", "views"} it reads the images from the shared buffer, writes the outputs there, and
-answers {"seconds", "memory"}. Every answer may be {"error"} instead. It ends when its input does.
+each {"method", "views", "timeout"} it reads the images from the shared buffer, writes the outputs
+there, and answers {"seconds", "memory"}. Every answer may be {"error"} instead. It ends when its
+input does.
 """
 
 import contextlib
@@ -87,7 +88,7 @@ def _serve(commands: TextIO, answers: TextIO) -> None:
         command = json.loads(line)
         views = command["views"]
         # A thread of the C library, so it also ends a runtime that hangs without a parent.
-        faulthandler.dump_traceback_later(settings["timeout"] + 1, exit=True)
+        faulthandler.dump_traceback_later(command["timeout"] + 1, exit=True)
         try:
             outputs, seconds = program.run(command["method"], buffer.images(views))
             named = dict(zip(settings["outputs"], outputs, strict=True))

@@ -7,10 +7,15 @@ its own that differs from window to window.
 
 import hashlib
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from app.capture._cv2 import cv2
 
 HEIGHT, WIDTH = 56, 84
 VIEW_COUNTS = (1, 2, 4)
@@ -43,8 +48,7 @@ def _export(path: Path) -> None:
     path.write_bytes(lowered.to_executorch().buffer)
 
 
-def write_manifest(folder: Path, **changes: object) -> None:
-    """Write the manifest that fits `folder`/model.pte; `changes` replace its entries."""
+def _write_manifest(folder: Path, **changes: object) -> None:
     program = (folder / "model.pte").read_bytes()
     manifest: dict[str, object] = {
         "format": "pocket-vggt-bundle",
@@ -72,12 +76,52 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle") / "toy"
     folder.mkdir()
     _export(folder / "model.pte")
-    write_manifest(folder)
+    _write_manifest(folder)
     return folder
 
 
-def toy_image(x: float, seed: int = 0, depth: tuple[float, float] = (1.2, 2.8)) -> np.ndarray:
-    """An image uint8 [H,W,3] that the toy reads as a camera at `x` in [0, 4] before a ramp."""
+@pytest.fixture
+def bundle_copy(tiny_bundle: Path, tmp_path: Path) -> Path:
+    """A toy bundle that a test may spoil."""
+    return Path(shutil.copytree(tiny_bundle, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="session")
+def write_manifest() -> Callable[..., None]:
+    """write_manifest(folder, **changes): the manifest that fits its model.pte, but for changes."""
+    return _write_manifest
+
+
+@pytest.fixture(scope="session")
+def toy_image() -> Callable[..., NDArray[np.uint8]]:
+    """toy_image(x, seed, depth): what the toy reads as a camera at x in [0, 4] before a ramp."""
+    return _toy_image
+
+
+@pytest.fixture
+def toy_folder(tmp_path: Path) -> Path:
+    """Seven images of the toy's world, and the truth beside them."""
+    folder = tmp_path / "scene" / "rgb"
+    folder.mkdir(parents=True)
+    frames = []
+    for i in range(7):
+        x = 0.5 + 0.4 * i
+        image = _toy_image(x, seed=i, depth=(1.2 + 0.1 * i, 2.6))
+        # The toy reads the camera off the pixels: keep them as they are.
+        cv2.imwrite(str(folder / f"{i}.png"), image[..., ::-1])
+        depth = np.rint(1000 * (1 + 2 * image[..., 1] / 255)).astype(np.uint16)
+        (folder.parent / "depth").mkdir(exist_ok=True)
+        cv2.imwrite(str(folder.parent / "depth" / f"{i}.png"), depth)
+        c2w = np.eye(4)
+        c2w[0, 3] = round(x / 4 * 255) / 255 * 4
+        frames.append({"rgb": f"rgb/{i}.png", "depth": f"depth/{i}.png", "c2w": c2w.tolist()})
+    (folder.parent / "cameras.json").write_text(json.dumps({"frames": frames}))
+    return folder
+
+
+def _toy_image(
+    x: float, seed: int = 0, depth: tuple[float, float] = (1.2, 2.8)
+) -> NDArray[np.uint8]:
     rng = np.random.default_rng(seed)
     image = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     ramp = np.linspace(*depth, WIDTH)[None, :]
