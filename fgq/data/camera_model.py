@@ -15,10 +15,10 @@ TONE_RANGE = 4.0  # linear radiance that the tone table covers, after exposure
 
 
 @lru_cache(maxsize=1)
-def _grain() -> Floats:
-    """Unit Gaussian noise [600, 600, 3], channels half correlated; views take random windows."""
+def _grain(side: int) -> Floats:
+    """Unit Gaussian noise [side, side, 3], channels partly correlated; views take windows of it."""
     rng = np.random.default_rng(7)
-    grain = 0.8 * rng.standard_normal((600, 600, 3)) + 0.6 * rng.standard_normal((600, 600, 1))
+    grain = 0.8 * rng.standard_normal((side, side, 3)) + 0.6 * rng.standard_normal((side, side, 1))
     return grain.astype(np.float32)
 
 
@@ -33,8 +33,9 @@ def photograph(radiance: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
     vignette = 1 - rng.uniform(0, 0.3) * (xx**2 + yy**2) / 2
     sigma = max(rng.normal(0.45, 0.15), 0.0)
     noise = float(np.exp(rng.uniform(np.log(0.003), np.log(0.022))))
-    drift = np.exp(rng.normal(0, rng.uniform(0, 0.12), views).cumsum() * 0.5)
+    drift = np.exp(0.5 * np.cumsum(rng.normal(0, rng.uniform(0, 0.12), views)))
     quality = int(rng.integers(60, 97)) if rng.random() < 0.4 else 0
+    side = max(600, height + 1, width + 1)
     images = np.empty(radiance.shape, np.uint8)
     for view in range(views):
         gain = (exposure * drift[view] * balance * np.exp(rng.normal(0, 0.01, 3))).astype(
@@ -46,13 +47,13 @@ def photograph(radiance: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
             image = cv2.GaussianBlur(image, (0, 0), sigma)
         image = np.sqrt(image) * ((TONE_STEPS - 1) / TONE_RANGE**0.5)
         encoded = table.take(image.astype(np.int32))
-        row, column = rng.integers(0, (600 - height, 600 - width)) if height < 600 else (0, 0)
-        grain = _grain()[row : row + height, column : column + width]
+        row, column = rng.integers(0, (side - height, side - width))
+        grain = _grain(side)[row : row + height, column : column + width]
         encoded += (255 * noise) * grain * (1.3 - encoded * (1 / 255))
         images[view] = cv2.convertScaleAbs(np.maximum(encoded, 0, out=encoded))
         if quality:
             coded = cv2.imencode(".jpg", images[view], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-            images[view] = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+            images[view] = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
     return images
 
 

@@ -7,6 +7,9 @@ at the level that the ray's footprint asks for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import cv2
 import numpy as np
 import open3d as o3d
@@ -29,7 +32,7 @@ class Raytracer:
         self._scene = o3d.t.geometry.RaycastingScene(nthreads=1)
         vertices = np.ascontiguousarray(mesh.positions.reshape(-1, 3))
         triangles = np.arange(len(vertices), dtype=np.uint32).reshape(-1, 3)
-        self._scene.add_triangles(o3d.core.Tensor(vertices), o3d.core.Tensor(triangles))
+        self._scene.add_triangles(_tensor(vertices), _tensor(triangles))
         shift = np.array([0.618, 0.382], np.float32) * mesh.part[:, None]
         normal, uv = mesh.normals, mesh.uv
         repeats = np.array([m.repeats for m in mesh.materials], np.float32)[mesh.part]
@@ -51,7 +54,7 @@ class Raytracer:
 
     def hit(self, rays: Floats) -> tuple[Floats, NDArray[np.int32]]:
         """rays [N, 6]: origin and direction. Returns t [N] and part [N]; 0 and -1 where missed."""
-        cast = self._scene.cast_rays(o3d.core.Tensor(rays), nthreads=1)
+        cast = self._scene.cast_rays(_tensor(rays), nthreads=1)
         triangle = cast["primitive_ids"].numpy()
         missed = triangle == MISS
         part = np.where(missed, -1, self._part[np.where(missed, 0, triangle)])
@@ -60,14 +63,14 @@ class Raytracer:
     def blocked(self, starts: Floats, ends: Floats) -> NDArray[np.bool_]:
         """Whether something stands between points [N, 3] and [N, 3]."""
         rays = np.concatenate([starts, ends - starts], 1)
-        return self._scene.test_occlusions(o3d.core.Tensor(rays), 1e-4, 0.999, nthreads=1).numpy()
+        return self._scene.test_occlusions(_tensor(rays), 1e-4, 0.999, nthreads=1).numpy()
 
     def shade(self, rays: Floats, focal: float) -> tuple[Floats, Floats]:
         """rays [N, 6], directions of length 1 along the optical axis; focal in pixels.
 
         Returns linear radiance [N, 3] and depth along the axis [N] in metres, 0 where missed.
         """
-        cast = self._scene.cast_rays(o3d.core.Tensor(rays), nthreads=1)
+        cast = self._scene.cast_rays(_tensor(rays), nthreads=1)
         triangle = cast["primitive_ids"].numpy()
         missed = triangle == MISS
         triangle[missed] = 0
@@ -160,9 +163,10 @@ class Raytracer:
             side = np.exp2(8 - at)
             x = left + self.bank.level_offset.take(at.astype(np.int32)) + u * side + 0.5
             samples.append(_remap(self.bank.atlas, x, top + v * side + 0.5))
-        return samples[0] + weight * (samples[1].astype(np.float32) - samples[0])
+        fine_texel, coarse_texel = (texels.astype(np.float32) for texels in samples)
+        return fine_texel + weight * (coarse_texel - fine_texel)
 
-    def _ambient(self, point: list[Floats], normal: list[Floats]) -> list[Floats]:
+    def _ambient(self, point: Sequence[Floats], normal: Sequence[Floats]) -> list[Floats]:
         """Light from all around, darker in the room's edges: every wall takes its share."""
         open_share = np.ones_like(point[0])
         for axis in range(3):
@@ -176,18 +180,18 @@ class Raytracer:
 
     def _shadowed(
         self,
-        point: list[Floats],
-        normal: list[Floats],
-        to_light: list[Floats],
+        point: Sequence[Floats],
+        normal: Sequence[Floats],
+        to_light: Sequence[Floats],
         lit: NDArray[np.bool_],
     ) -> NDArray[np.bool_]:
         rays = np.empty((int(lit.sum()), 6), np.float32)
         for axis in range(3):
             rays[:, axis] = (point[axis] + 0.004 * normal[axis])[lit]
             rays[:, 3 + axis] = to_light[axis][lit]
-        return self._scene.test_occlusions(o3d.core.Tensor(rays), 0.0, 0.99, nthreads=1).numpy()
+        return self._scene.test_occlusions(_tensor(rays), 0.0, 0.99, nthreads=1).numpy()
 
-    def _sunlit(self, sun: Sun, point: list[Floats], normal: list[Floats]) -> Floats:
+    def _sunlit(self, sun: Sun, point: Sequence[Floats], normal: Sequence[Floats]) -> Floats:
         """Cosine of the sun where it reaches through the window, else 0."""
         cosine = np.maximum(_dot(normal, list(sun.direction)), 0)
         relative = [point[axis] - sun.center[axis] for axis in range(3)]
@@ -204,14 +208,19 @@ class Raytracer:
         return lit * cosine
 
 
-def _dot(a: list[Floats], b: list[Floats]) -> Floats:
+def _tensor(array: NDArray[Any]) -> Any:
+    """The array seen by Open3D, without a copy."""
+    return o3d.core.Tensor.from_numpy(array)
+
+
+def _dot(a: Sequence[Floats], b: Sequence[Floats]) -> Floats:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 def _highlight(
-    normal: list[Floats],
-    direction: list[Floats],
-    to_light: list[Floats],
+    normal: Sequence[Floats],
+    direction: Sequence[Floats],
+    to_light: Sequence[Floats],
     length: Floats,
     shininess: Floats,
 ) -> Floats:

@@ -72,12 +72,12 @@ def render_views(tracer: Raytracer, lens: Lens, path: list[View]) -> tuple[Float
     for index, view in enumerate(path):
         rays[index, :, :3] = view.position
         rays[index, :, 3:] = directions @ view.rotation.T
-    rays = rays.reshape(-1, 6)
-    radiance, depth = tracer.shade(rays, lens.focal)
+    flat = rays.reshape(-1, 6)
+    radiance, depth = tracer.shade(flat, lens.focal)
     radiance = np.minimum(radiance, MAX_RADIANCE)
     shape = (len(path), height, width)
     rough = np.flatnonzero(_rough(radiance.reshape(*shape, 3)))
-    extra = np.tile(rays[rough], (len(OFFSETS), 1))
+    extra = np.tile(flat[rough], (len(OFFSETS), 1))
     axes = np.stack([view.rotation[:, :2].T for view in path])[rough // (height * width)]
     for index, (dx, dy) in enumerate(OFFSETS):
         block = slice(index * len(rough), (index + 1) * len(rough))

@@ -147,7 +147,7 @@ def _clear(room: Room, position: Floats) -> bool:
 def _worth_seeing(view: View) -> bool:
     near = np.quantile(view.depth, 0.02)
     far = float(np.median(view.depth)) > 0.4
-    return view.things >= 9 and view.largest < 0.6 and near > CLEARANCE and far
+    return bool(view.things >= 9 and view.largest < 0.6 and near > CLEARANCE and far)
 
 
 def _probe(tracer: Raytracer, lens: Lens, rotation: Floats, position: Floats) -> View:
