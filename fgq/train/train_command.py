@@ -1,0 +1,65 @@
+"""`python -m fgq train`: one stage of training."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+
+from fgq.train.trainer import TrainConfig, train
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """One flag for every field of TrainConfig that is worth choosing."""
+    defaults = {field.name: field.default for field in fields(TrainConfig)}
+    parser.add_argument("--data", required=True, help="shards of `fgq render`")
+    parser.add_argument("--held-out", required=True, help="shards of held-out seeds")
+    parser.add_argument("--out", required=True, help="run folder; an unfinished run there goes on")
+    parser.add_argument("--init", help="checkpoint folder to start from (default: random weights)")
+    parser.add_argument("--size", default="84x112", help="HxW in pixels, multiples of 14")
+    parser.add_argument("--views", default="2", help="views a scene, N or MIN-MAX")
+    parser.add_argument(
+        "--dense", choices=("linear", "dpt"), default="linear", help="depth head: cheap or final"
+    )
+    for name, text in (
+        ("images_per_step", "views in a step"),
+        ("steps", "length of the stage"),
+        ("warmup", "steps of linear warm-up"),
+        ("decay", "steps of linear decay to zero at the end; 0 for none"),
+        ("muon_lr", "learning rate of the blocks' matrices"),
+        ("adam_lr", "learning rate of everything else"),
+        ("camera_weight", "weight of the pose loss"),
+        ("correspondence_weight", "weight of the projected-position loss"),
+        ("matching_weight", "weight of the patch-matching loss"),
+        ("seed", "random seed"),
+        ("threads", "torch threads"),
+        ("save_minutes", "minutes between checkpoints"),
+        ("evaluate_every", "steps between held-out evaluations"),
+    ):
+        default = defaults[name]
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=type(default),
+            default=default,
+            help=f"{text} ({default})",
+        )
+    parser.add_argument(
+    )
+
+
+def run_train(args: argparse.Namespace) -> None:
+    """Parse sizes and view ranges, then train."""
+    values = {k: v for k, v in vars(args).items() if k in {f.name for f in fields(TrainConfig)}}
+    values["size"] = parse_size(args.size)
+    low, _, high = args.views.partition("-")
+    values["min_views"], values["max_views"] = int(low), int(high or low)
+    train(TrainConfig(**values))
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`168x224` -> (168, 224); raises ValueError unless both are positive multiples of 14."""
+    height, _, width = text.partition("x")
+    if not (height.isdigit() and width.isdigit()) or int(height) * int(width) == 0:
+        raise ValueError(f"size {text!r} is not HEIGHTxWIDTH")
+    if int(height) % 14 or int(width) % 14:
+        raise ValueError(f"size {text!r}: height and width must be multiples of 14")
+    return int(height), int(width)
