@@ -1,0 +1,37 @@
+"""Who may import whom: app neither of the others, mobile_export only fgq, fgq none of ours."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = {"app", "fgq", "mobile_export"}
+ALLOWED = {"app": {"app"}, "fgq": {"fgq"}, "mobile_export": {"mobile_export", "fgq"}}
+
+
+def imported_packages(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module)
+    return names
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_packages_import_only_what_they_may(package: str) -> None:
+    for path in (ROOT / package).rglob("*.py"):
+        tops = {name.split(".")[0] for name in imported_packages(path)}
+        assert tops & OURS <= ALLOWED[package], path
+
+
+def test_app_does_not_import_torch() -> None:
+    for path in (ROOT / "app").rglob("*.py"):
+        assert "torch" not in {name.split(".")[0] for name in imported_packages(path)}, path
+
+
+def test_network_imports_nothing_of_ours() -> None:
+    for path in (ROOT / "fgq" / "vggt").rglob("*.py"):
+        assert not {name.split(".")[0] for name in imported_packages(path)} & OURS, path
