@@ -27,9 +27,11 @@ def test_packages_import_only_what_they_may(package: str) -> None:
         assert tops & OURS <= ALLOWED[package], path
 
 
-def test_app_does_not_import_torch() -> None:
+def test_only_the_child_process_of_the_app_imports_torch() -> None:
+    """The ExecuTorch runtime takes torch tensors; nothing else on the device needs torch."""
     for path in (ROOT / "app").rglob("*.py"):
-        assert "torch" not in {name.split(".")[0] for name in imported_packages(path)}, path
+        imports_torch = "torch" in {name.split(".")[0] for name in imported_packages(path)}
+        assert not imports_torch or path == ROOT / "app/engine/program.py", path
 
 
 def test_network_imports_nothing_of_ours() -> None:
