@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from fgq.data.shards import Shards, open_shards
 from torch import Tensor, nn
 
+from fgq.data.shards import Shards, open_shards
 from fgq.evaluate.depth import depth_metrics
 from fgq.evaluate.pose import relative_pose_errors
 from fgq.geometry import decode_pose
