@@ -42,7 +42,6 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
             default=default,
             help=f"{text} ({default})",
         )
-    parser.add_argument()
 
 
 def run_train(args: argparse.Namespace) -> None:
