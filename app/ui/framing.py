@@ -19,6 +19,10 @@ BULK = 0.03
 """Share of the points on either side of an axis that may be strays and do not count."""
 
 
+MARGIN = 1.15
+"""How much farther away than needed the viewer is."""
+
+
 @dataclass(frozen=True)
 class Viewpoint:
     """position and target [3] in the world; radius of the scene about the target."""
@@ -49,9 +53,11 @@ def viewpoint(
     target = (low + high) / 2
     radius = max(float(np.linalg.norm(high - low)) / 2, 1e-3)
     back = _back(np.asarray(forward, np.float64))
-    seen = np.concatenate([points, centers]) if len(points) else box
-    distance = max(_fit(seen - target, back, aspect), 0.5 * radius)
-    return Viewpoint(target + distance * back, target, radius)
+    distance = 0.5 * radius
+    for seen, share in ((points, 1 - BULK), (centers, 1.0)):
+        if len(seen):
+            distance = max(distance, float(np.quantile(_fit(seen - target, back, aspect), share)))
+    return Viewpoint(target + MARGIN * distance * back, target, radius)
 
 
 def _back(forward: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -65,12 +71,14 @@ def _back(forward: NDArray[np.float64]) -> NDArray[np.float64]:
     return math.cos(ELEVATION) * level + math.sin(ELEVATION) * UP
 
 
-def _fit(offsets: NDArray[np.floating], back: NDArray[np.float64], aspect: float) -> float:
-    """Distance at which offsets [N,3] from the target, without strays, fit into the view."""
+def _fit(
+    offsets: NDArray[np.floating], back: NDArray[np.float64], aspect: float
+) -> NDArray[np.floating]:
+    """Distance [N] from the target at which each of offsets [N,3] from it comes into view."""
     right = np.cross(UP, back)
     right /= np.linalg.norm(right)
     up = np.cross(back, right)
     tangent = math.tan(math.radians(FIELD_OF_VIEW / 2))
     tan_x, tan_y = tangent * max(aspect, 1.0), tangent * max(1 / aspect, 1.0)
     needed = np.maximum(np.abs(offsets @ right) / tan_x, np.abs(offsets @ up) / tan_y)
-    return float(1.12 * np.quantile(needed + offsets @ back, 1 - BULK))
+    return needed + offsets @ back

@@ -110,12 +110,13 @@ class PackedCloud(gfx.WorldObject):
     def __init__(self, packed: NDArray[np.uint32], material: PackedCloudMaterial) -> None:
         super().__init__(gfx.Geometry(points=gfx.Buffer(packed)), material)
 
-    def draw_share(self, share: float) -> None:
-        """Draw only this share (0 to 1) of the points, from the first on."""
+    def draw_share(self, begin: float, end: float) -> None:
+        """Draw only the points between two shares (0 to 1) of the whole."""
         points = self.geometry.points
-        count = round(share * points.nitems)
-        if points.draw_range != (0, count):
-            points.draw_range = 0, count
+        first = round(begin * points.nitems)
+        part = first, round(end * points.nitems) - first
+        if points.draw_range != part:
+            points.draw_range = part
 
 
 @register_wgpu_render_function(PackedCloud, PackedCloudMaterial)

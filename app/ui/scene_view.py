@@ -5,9 +5,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.ui import style
 from app.ui.adapter import Adapter, find_adapter
+from app.ui.panels import label
 from app.ui.scene import Scene
 from app.ui.stage import Stage
 
@@ -39,8 +41,9 @@ class SceneView(QWidget):
         if self._stage:
             layout.addWidget(self._stage.canvas)
         else:
-            message = QLabel(NO_ADAPTER, alignment=Qt.AlignmentFlag.AlignCenter)
-            message.setProperty("role", "muted")
+            message = label(NO_ADAPTER, "muted")
+            message.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom)
+            message.setMargin(2 * style.GAP)
             layout.addWidget(message)
 
     @property

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pygfx as gfx
-from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 from rendercanvas.qt import QRenderWidget
 
@@ -15,11 +14,10 @@ from app.ui.scene import Scene, frustum_segments
 FRUSTUM_LENGTH = 0.06
 """Of a camera, as a share of the radius of the scene."""
 
-CPU_POINTS_MOVING = 60_000
-CPU_POINTS_STILL = 600_000
-SETTLE_MS = 400
-"""A software adapter takes about 1 ms for 1,000 points. There the view draws a sample while
-something moves, and all it can afford when nothing has changed for SETTLE_MS."""
+CPU_POINTS_A_PASS = 40_000
+CPU_POINTS = 600_000
+"""A software adapter takes 1 to 2 ms for 1,000 points, and the window waits for it. There a
+picture gets its points in passes, between which the window answers, and only so many in all."""
 
 
 class Stage:
@@ -27,7 +25,6 @@ class Stage:
 
     def __init__(self, parent: QWidget, scene: Scene, adapter: Adapter) -> None:
         self._scene = scene
-        self._on_cpu = adapter.is_cpu
         self.canvas = QRenderWidget(parent, update_mode="ondemand", max_fps=30)
         self._renderer = gfx.WgpuRenderer(self.canvas, pixel_scale=1, ppaa="none")
         self._material = PackedCloudMaterial(size=2.0, threshold=0)
@@ -35,30 +32,30 @@ class Stage:
         nothing = np.zeros((2, 3), np.float32)
         self._frustums = gfx.Line(
             gfx.Geometry(positions=nothing),
-            gfx.LineSegmentMaterial(thickness=1.2, color_mode="vertex", aa=True),
+            gfx.LineSegmentMaterial(thickness=1.2, color_mode="vertex", aa=True, depth_write=True),
             visible=False,
         )
         self._trajectory = gfx.Line(
             gfx.Geometry(positions=nothing),
-            gfx.LineMaterial(thickness=2.0, color=style.TRAJECTORY, aa=True),
+            gfx.LineMaterial(thickness=2.0, color=style.TRAJECTORY, aa=True, depth_write=True),
             visible=False,
         )
+        self._first_pass = gfx.Group()
+        self._first_pass.add(gfx.Background.from_color(style.VIEW_BOTTOM, style.VIEW_TOP))
+        self._first_pass.add(self._frustums, self._trajectory)
         self._world = gfx.Scene()
-        self._world.add(gfx.Background.from_color(style.VIEW_BOTTOM, style.VIEW_TOP))
-        self._world.add(self._frustums, self._trajectory)
+        self._world.add(self._first_pass)
 
         self._camera = gfx.PerspectiveCamera(FIELD_OF_VIEW)
         self._camera.world.reference_up = UP
         self._controller = gfx.OrbitController(self._camera, register_events=self._renderer)
-        self._framed_at = self._drawn_at = np.full(3, np.nan)
-        self._stale = False
+        self._framed_at = np.full(3, np.nan)
         self._radius = 1.0
-        self.pictures_drawn = 0
-
-        self._settle = QTimer(self.canvas)
-        self._settle.setSingleShot(True)
-        self._settle.setInterval(SETTLE_MS)
-        self._settle.timeout.connect(self.canvas.request_draw)
+        self._changes = self._caught_up = 0
+        self._points_a_pass = CPU_POINTS_A_PASS if adapter.is_cpu else None
+        self._picture: tuple[object, ...] = ()
+        self._share_drawn = 0.0
+        self.passes_drawn = 0
         self.canvas.request_draw(self._draw)
         self.frame()
 
@@ -91,14 +88,14 @@ class Stage:
         """Move a keyframe to its pose; nothing is uploaded."""
         if index in self._clouds:
             self._clouds[index].local.matrix = self._scene.keyframes[index].world_from_camera
-        self._stale = True
+        self._changes += 1
         self.canvas.request_draw()
 
     def clear(self) -> None:
         """Remove all keyframes."""
         self._world.remove(*self._clouds.values())
         self._clouds.clear()
-        self._stale = True
+        self._changes += 1
         self.frame()
 
     def frame(self) -> None:
@@ -117,27 +114,46 @@ class Stage:
         self.canvas.request_draw()
 
     def draw_now(self) -> None:
-        """Draw everything that the adapter can afford, at once, so that a grab shows it."""
-        self._catch_up()
-        self._drawn_at = np.array(self._camera.local.position)
+        """Draw all points at once, so that a grab shows them."""
+        points_a_pass, self._points_a_pass = self._points_a_pass, None
+        self._picture = ()
         self.canvas.force_draw()
+        self._points_a_pass = points_a_pass
 
     def _draw(self) -> None:
-        moving = self._stale or not np.array_equal(self._camera.local.position, self._drawn_at)
+        """Draw one pass: the next share of the points, on top of what the picture has so far."""
+        self._controller.tick()
         self._catch_up()
-        self._drawn_at = np.array(self._camera.local.position)
-        if self._on_cpu:
-            self._limit_points(CPU_POINTS_MOVING if moving else CPU_POINTS_STILL)
-            if moving:
-                self._settle.start()
-        self._renderer.render(self._world, self._camera)
-        self.pictures_drawn += 1
+        picture = (
+            self._camera.camera_matrix.tobytes(),
+            self.canvas.get_physical_size(),
+            self._material.threshold,
+            self._material.size,
+            self._changes,
+        )
+        is_first = picture != self._picture
+        if is_first:
+            self._picture = picture
+            self._share_drawn = 0.0
+        count = max(1, self._scene.point_count)
+        limit = step = 1.0
+        if self._points_a_pass:
+            limit, step = min(1.0, CPU_POINTS / count), self._points_a_pass / count
+        share = min(limit, self._share_drawn + step)
+        for cloud in self._clouds.values():
+            cloud.draw_share(self._share_drawn, share)
+        self._first_pass.visible = is_first
+        self._renderer.render(self._world, self._camera, clear=is_first)
+        self._share_drawn = share
+        self.passes_drawn += 1
+        if share < limit:
+            self.canvas.request_draw()
 
     def _catch_up(self) -> None:
         """Bring camera and lines up to date, once for all changes since the last picture."""
-        if not self._stale:
+        if self._caught_up == self._changes:
             return
-        self._stale = False
+        self._caught_up = self._changes
         if not self.moved_by_user:
             self.frame()
         self._rebuild_lines()
@@ -156,8 +172,3 @@ class Stage:
         if len(keyframes) > 1:
             centers = self._scene.centers().astype(np.float32)
             self._trajectory.geometry = gfx.Geometry(positions=centers)
-
-    def _limit_points(self, budget: int) -> None:
-        share = min(1.0, budget / max(1, self._scene.point_count))
-        for cloud in self._clouds.values():
-            cloud.draw_share(share)

@@ -198,12 +198,12 @@ def test_it_draws_only_when_something_changed(view: SceneView, qt: QApplication)
     QTest.qWait(1000)
     stage = view._stage
     assert stage is not None
-    drawn = stage.pictures_drawn
+    drawn = stage.passes_drawn
     QTest.qWait(300)
-    assert stage.pictures_drawn == drawn
+    assert stage.passes_drawn == drawn
     view.set_confidence_quantile(0.1)
     QTest.qWait(300)
-    assert stage.pictures_drawn == drawn + 1
+    assert stage.passes_drawn == drawn + 1
 
 
 def test_without_an_adapter_there_is_a_message_and_the_scene_is_kept(qt: QApplication) -> None:

@@ -1,0 +1,113 @@
+"""Lists to choose a source or a model from, which also ask for others."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QPointF, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QComboBox, QFileDialog, QSizePolicy
+
+from app.ui import style
+from app.ui.choices import Choice, bundle_choice
+
+VIDEOS = "Videos (*.mp4 *.mov *.mkv *.avi *.webm *.m4v);;All files (*)"
+BUNDLES = "Model bundles (manifest.json *.zip)"
+
+
+class Chooser(QComboBox):
+    """A list of choices, followed by entries that ask for another one."""
+
+    picked = Signal()
+
+    def __init__(
+        self, choices: Sequence[Choice], others: dict[str, Callable[[], None]], tip: str
+    ) -> None:
+        """others: text of an entry -> what asks the user, and calls `add` with the answer."""
+        super().__init__()
+        self.setToolTip(tip)
+        self.setPlaceholderText("Choose…")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMinimumContentsLength(14)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._others = others
+        self._current = -1
+        for choice in choices:
+            self.addItem(choice.label, choice.value)
+        self.insertSeparator(self.count())
+        self.addItems(list(others))
+        self._current = 0 if choices else -1
+        self.setCurrentIndex(self._current)
+        self.activated.connect(self._activate)
+
+    @property
+    def choice(self) -> Choice | None:
+        """What is chosen."""
+        value = self.currentData()
+        return None if value is None else Choice(self.currentText(), value)
+
+    def add(self, choice: Choice) -> None:
+        """Choose this, on top of the list if it is not in it."""
+        position = self.findData(choice.value)
+        if position < 0:
+            position = 0
+            self.insertItem(0, choice.label, choice.value)
+        self.setCurrentIndex(position)
+        self._current = position
+        self.picked.emit()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(style.MUTED), 1.5))
+        x, y = self.width() - 16.0, self.height() / 2 + 2
+        painter.drawPolyline([QPointF(x - 4, y - 4), QPointF(x, y), QPointF(x + 4, y - 4)])
+
+    def _activate(self, position: int) -> None:
+        if self.itemData(position) is None:
+            self.setCurrentIndex(self._current)
+            self._others[self.itemText(position)]()
+        else:
+            self._current = position
+            self.picked.emit()
+
+
+class SourceChooser(Chooser):
+    """Where images come from."""
+
+    def __init__(self, choices: Sequence[Choice]) -> None:
+        super().__init__(
+            choices,
+            {"Open video…": self.ask_video, "Open folder of images…": self.ask_folder},
+            "Where the images come from (Ctrl+O opens a video)",
+        )
+
+    def ask_video(self) -> None:
+        """Let the user choose a video file."""
+        path, _ = QFileDialog.getOpenFileName(self, "Open video", filter=VIDEOS)
+        if path:
+            self.add(Choice(Path(path).name, path))
+
+    def ask_folder(self) -> None:
+        """Let the user choose a folder of images."""
+        path = QFileDialog.getExistingDirectory(self, "Open folder of images")
+        if path:
+            self.add(Choice(Path(path).name, path))
+
+
+class ModelChooser(Chooser):
+    """Which bundle reconstructs."""
+
+    def __init__(self, choices: Sequence[Choice]) -> None:
+        super().__init__(
+            choices,
+            {"Open bundle…": self.ask_bundle},
+            "The network that reconstructs, in 4 bit or in full precision",
+        )
+
+    def ask_bundle(self) -> None:
+        """Let the user choose a bundle by its manifest.json or its zip."""
+        path, _ = QFileDialog.getOpenFileName(self, "Open bundle", filter=BUNDLES)
+        if path:
+            file = Path(path)
+            self.add(bundle_choice(file.parent if file.name == "manifest.json" else file))

@@ -1,0 +1,152 @@
+"""The building blocks of the window: framed panels, messages over the 3D view, the status bar."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.ui import style
+
+
+def set_role(widget: QWidget, role: str) -> None:
+    """Give a widget the look that the style sheet has under this name."""
+    widget.setProperty("role", role)
+    widget.style().unpolish(widget)
+    widget.style().polish(widget)
+
+
+def label(text: str = "", role: str = "") -> QLabel:
+    """A label in one of the roles of the style sheet."""
+    widget = QLabel(text)
+    if role:
+        set_role(widget, role)
+    return widget
+
+
+def button(text: str, tip: str, action: Callable[[], object]) -> QPushButton:
+    """A push button that keeps its hands off the keyboard shortcuts."""
+    widget = QPushButton(text)
+    widget.setToolTip(tip)
+    widget.clicked.connect(lambda: action())
+    return widget
+
+
+class Panel(QFrame):
+    """A framed part of the window with a title, a note beside it, and its content."""
+
+    def __init__(self, title: str, content: QWidget) -> None:
+        super().__init__()
+        set_role(self, "panel")
+        self._note = label(role="muted")
+        self._note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        header = QHBoxLayout()
+        header.setContentsMargins(style.GAP, 0, style.GAP, 0)
+        header.setSpacing(style.GAP)
+        header.addWidget(label(title, "heading"))
+        header.addWidget(self._note, stretch=1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(1, style.GAP, 1, 1)
+        layout.setSpacing(style.GAP)
+        layout.addLayout(header)
+        layout.addWidget(content, stretch=1)
+
+    def set_note(self, text: str) -> None:
+        """The text at the right of the title."""
+        self._note.setText(text)
+        self._note.setToolTip(text)
+
+
+class Message(QFrame):
+    """A box with a title, an explanation and buttons, for the middle of the 3D view."""
+
+    def __init__(self, title: str, text: str, buttons: list[QPushButton]) -> None:
+        super().__init__()
+        set_role(self, "panel")
+        self.setFixedWidth(440)
+        body = label(text, "muted")
+        body.setWordWrap(True)
+        row = QHBoxLayout()
+        row.setSpacing(style.GAP)
+        for entry in buttons:
+            row.addWidget(entry)
+        row.addStretch()
+        layout = QVBoxLayout(self)
+        margin = 3 * style.GAP
+        layout.setContentsMargins(margin, margin, margin, margin)
+        layout.setSpacing(style.GAP)
+        layout.addWidget(label(title, "title"))
+        layout.addWidget(body)
+        layout.addSpacing(style.GAP)
+        layout.addLayout(row)
+
+
+class Banner(QFrame):
+    """A line over the 3D view that says what went wrong and what to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        set_role(self, "error")
+        self._text = label()
+        self._text.setWordWrap(True)
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(2 * style.GAP, style.GAP, style.GAP, style.GAP)
+        layout.setSpacing(2 * style.GAP)
+        layout.addWidget(self._text, stretch=1)
+        layout.addWidget(button("Dismiss", "Hide this message", self.hide))
+        self.hide()
+
+    def show_text(self, text: str) -> None:
+        """Show a message in place of an earlier one."""
+        self._text.setText(text)
+        self.show()
+
+
+class StatusBar(QFrame):
+    """What is going on, and figures about it, each under a fixed name."""
+
+    def __init__(self, figures: dict[str, tuple[str, str]]) -> None:
+        """figures: name -> what it means, for the tool tip, and a value as long as they come."""
+        super().__init__()
+        set_role(self, "bar")
+        self._state = label("Ready")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(2 * style.GAP, style.GAP, 2 * style.GAP, style.GAP)
+        layout.setSpacing(style.GAP)
+        layout.addWidget(self._state)
+        layout.addStretch()
+        self._values: dict[str, QLabel] = {}
+        for name, (meaning, longest) in figures.items():
+            caption, value = label(name, "muted"), label("–")
+            # Without room for all its values, one figure would push the others about.
+            value.setMinimumWidth(value.fontMetrics().horizontalAdvance(longest) + style.GAP)
+            for widget in (caption, value):
+                widget.setToolTip(meaning)
+                layout.addWidget(widget)
+            self._values[name] = value
+
+    def set_state(self, text: str) -> None:
+        """What is going on."""
+        self._state.setText(text)
+
+    def set_figure(self, name: str, value: str) -> None:
+        """Update one figure."""
+        self._values[name].setText(value)
+
+    def figure(self, name: str) -> str:
+        """The figure as it is shown."""
+        return self._values[name].text()
+
+    def reset(self) -> None:
+        """Forget all figures."""
+        for value in self._values.values():
+            value.setText("–")

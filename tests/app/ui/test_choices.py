@@ -1,0 +1,76 @@
+"""What the window offers: cameras, bundles, and entries that ask for more."""
+
+import json
+from pathlib import Path
+
+from PySide6.QtWidgets import QApplication
+
+from app.ui.choices import Choice, bundle_choice, find_bundles, find_cameras, find_sources
+from app.ui.choosers import Chooser
+
+
+def _bundle(folder: Path, name: str, precision: str) -> Path:
+    folder.mkdir(parents=True)
+    manifest = {"model": {"name": name}, "quantization": {"name": precision}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_bundles_are_found_and_named_with_4_bit_first(tmp_path: Path) -> None:
+    full = _bundle(tmp_path / "a" / "full", "nano", "fp32")
+    small = _bundle(tmp_path / "b" / "small", "nano", "8da4w-g32")
+    broken = tmp_path / "b" / "broken"
+    broken.mkdir()
+    (broken / "manifest.json").write_text("{")
+    (tmp_path / "b" / "nothing").mkdir()
+    found = find_bundles((tmp_path / "a", tmp_path / "b", tmp_path / "missing"))
+    assert found == [
+        Choice("nano, 4 bit", str(small)),
+        Choice("nano, full precision", str(full)),
+        Choice("broken", str(broken)),
+    ]
+    assert bundle_choice(tmp_path / "b.zip").label == "b.zip"
+
+
+def test_cameras_have_names_and_metadata_nodes_are_left_out(tmp_path: Path) -> None:
+    devices = tmp_path / "video4linux"
+    for node, index, name in (("video0", 0, "Front"), ("video1", 1, "Front"), ("video10", 0, "")):
+        (devices / node).mkdir(parents=True)
+        (devices / node / "index").write_text(f"{index}\n")
+        (devices / node / "name").write_text(f"{name}\n")
+    assert find_cameras(devices) == [
+        Choice("Front (camera 0)", "0"),
+        Choice("Camera (camera 10)", "10"),
+    ]
+    assert find_cameras(tmp_path / "elsewhere" / "video4linux") == [Choice("Camera 0", "0")]
+
+
+def test_the_demo_clip_comes_first(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    assert all(choice.label != "Demo clip" for choice in find_sources(clip))
+    clip.touch()
+    assert find_sources(clip)[0] == Choice("Demo clip", str(clip))
+
+
+def test_a_chooser_keeps_its_choice_when_the_dialog_is_cancelled(qt: QApplication) -> None:
+    asked: list[bool] = []
+    chooser = Chooser(
+        [Choice("one", "1"), Choice("two", "2")], {"Other…": lambda: asked.append(True)}, "tip"
+    )
+    picked: list[Choice | None] = []
+    chooser.picked.connect(lambda: picked.append(chooser.choice))
+    chooser.activated.emit(1)
+    chooser.setCurrentIndex(3)
+    chooser.activated.emit(3)
+    assert asked == [True]
+    chooser.add(Choice("three", "3"))
+    chooser.add(Choice("one", "1"))
+    assert chooser.choice == Choice("one", "1")
+    assert [choice.value for choice in picked if choice][-2:] == ["3", "1"]
+
+
+def test_an_empty_chooser_has_no_choice(qt: QApplication) -> None:
+    chooser = Chooser([], {"Other…": lambda: None}, "tip")
+    assert chooser.choice is None
+    chooser.add(Choice("one", "1"))
+    assert chooser.choice == Choice("one", "1")

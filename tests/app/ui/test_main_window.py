@@ -1,0 +1,302 @@
+"""The window at work: what it shows while a source runs through an engine."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QWidget
+
+from app.reconstruction.export import color_depth
+from app.ui.adapter import find_adapter
+from app.ui.choices import Choice
+from app.ui.main_window import MainWindow, save_picture
+
+needs_adapter = pytest.mark.skipif(
+    find_adapter() is None, reason="no graphics adapter (apt install mesa-vulkan-drivers)"
+)
+
+
+def pixels(widget: QWidget) -> NDArray[np.int64]:
+    """What the widget shows, [H,W,3]."""
+    image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1)
+    return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).astype(np.int64)
+
+
+def press(window: MainWindow, text: str) -> None:
+    """Click the button with this text."""
+    (button,) = (b for b in window.findChildren(QPushButton) if b.text() == text)
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def enabled(window: MainWindow, text: str) -> bool:
+    (button,) = (b for b in window.findChildren(QPushButton) if b.text() == text)
+    return button.isEnabled()
+
+
+def test_it_starts_with_a_hint_and_no_figures(driver: Any) -> None:
+    window = driver.window
+    assert window.view.hint.isVisible()
+    assert not window.view.banner.isVisible()
+    assert window.status.figure("Keyframes") == window.status.figure("Points") == "–"
+    assert enabled(window, "Start")
+    assert not any(enabled(window, text) for text in ("Pause", "Stop", "Export PLY…"))
+
+
+def test_a_run_fills_the_scene_with_the_room(driver: Any, room: Any) -> None:
+    driver.run()
+    scene = driver.window.view.scene.scene
+    assert sorted(scene.keyframes) == list(range(8))
+    # The engine's windows have scales of their own: they must have been joined.
+    walk = np.array(room.walk())
+    truth = (np.linalg.inv(walk[0]) @ walk)[:, :3, 3]
+    np.testing.assert_allclose(scene.centers(), truth, atol=1e-3)
+    world = scene.shown_cloud().points @ walk[0, :3, :3].T + walk[0, :3, 3]
+    np.testing.assert_allclose((np.abs(world) - room.half).max(axis=1), 0, atol=0.01)
+    status = driver.window.status
+    assert status.figure("Keyframes") == "8"
+    assert status.figure("Points") == f"{scene.shown_count:,} of {scene.point_count:,}"
+    assert status.figure("Memory") == "123 MB"
+    assert status.figure("Speed") == "40.0 views/s"
+    assert status.figure("Latency").endswith(" s")
+    assert driver.engines[0].closed
+    assert not driver.window.view.hint.isVisible()
+
+
+def test_a_run_fills_the_views_of_video_and_depth(driver: Any, room: Any) -> None:
+    driver.run()
+    window = driver.window
+    image, depth = room.render(room.walk()[-1])
+    near, far = np.quantile(depth, [0.02, 0.98])
+    video, picture = window._video, window._depth._picture
+    for widget, expected in ((video, image), (picture, color_depth(depth, near, far))):
+        shown = pixels(widget)
+        scale = min(shown.shape[0] / room.size[0], shown.shape[1] / room.size[1])
+        for v, u in ((14, 20), (28, 42), (40, 70)):
+            # The middle of a pixel, where smooth scaling shows its own colour.
+            row = round(shown.shape[0] / 2 + (v + 0.5 - room.size[0] / 2) * scale)
+            column = round(shown.shape[1] / 2 + (u + 0.5 - room.size[1] / 2) * scale)
+            np.testing.assert_allclose(shown[row, column], expected[v, u], atol=12)
+    legend = pixels(window._depth._legend)
+    assert len(np.unique(legend.reshape(-1, 3), axis=0)) > 100
+    assert window._depth._near.text() == f"near {near:.2f}"
+
+
+@needs_adapter
+def test_a_run_shows_points_in_the_whole_window(driver: Any, room: Any) -> None:
+    window = driver.window
+    before = pixels(window)
+    driver.run()
+    QApplication.processEvents()
+    window.view.scene.draw_now()
+    picture = pixels(window)
+    view = window.view.scene
+    corner = view.mapTo(window, view.rect().topLeft())
+    part = picture[corner.y() :, corner.x() :][: view.height(), : view.width()]
+    # The far wall, the side walls and the floor, each by its hue.
+    for side in (0, 1, 3, 5):
+        wall = room.walls[side] / np.linalg.norm(room.walls[side])
+        cosine = (part * wall).sum(-1) / np.maximum(np.linalg.norm(part, axis=-1), 1)
+        assert ((cosine > 0.995) & (part.max(-1) > 90)).sum() > 200
+    assert picture.shape == before.shape
+    colored = np.ptp(part, axis=-1) > 30
+    window.view.confidence.slider.setValue(90)
+    window.view.scene.draw_now()
+    fewer = np.ptp(pixels(window.view.scene), axis=-1) > 30
+    assert fewer.sum() < 0.7 * colored.sum()
+
+
+def test_the_slider_counts_and_hides(driver: Any) -> None:
+    driver.run()
+    scene = driver.window.view.scene.scene
+    for percent in (0, 50, 95):
+        driver.window.view.confidence.slider.setValue(percent)
+        assert driver.window.status.figure("Points").startswith(f"{scene.shown_count:,} of")
+        assert scene.shown_count == pytest.approx(scene.point_count * (1 - percent / 100), rel=0.1)
+
+
+def test_the_window_goes_on_while_the_engine_works(driver: Any, qt: QApplication) -> None:
+    window = driver.window
+    engine = driver.start_and_hold()
+    # The engine answers only after the window has answered to these.
+    while window._video._image is None:
+        QTest.qWait(10)
+    window.view.confidence.slider.setValue(60)
+    QTest.keyClick(window, "]")
+    assert window.view.point_size.value == 3
+    assert not window.is_idle
+    engine.go.set()
+    driver.wait_for_end()
+    assert window.status.figure("Keyframes") == "8"
+
+
+def test_space_pauses_and_goes_on(driver: Any) -> None:
+    window = driver.window
+    window.start()
+    QTest.keyClick(window, Qt.Key.Key_Space)
+    assert enabled(window, "Resume")
+    QTest.qWait(400)
+    seen = window._session.latest_frame()
+    QTest.qWait(300)
+    assert window._session.latest_frame() is seen
+    assert not window.is_idle
+    QTest.keyClick(window, Qt.Key.Key_Space)
+    assert enabled(window, "Pause")
+    driver.wait_for_end()
+    assert window.status.figure("Keyframes") == "8"
+
+
+def test_stop_keeps_what_was_captured(driver: Any) -> None:
+    window = driver.window
+    engine = driver.start_and_hold()
+    while window._session.latest_frame() is None:
+        QTest.qWait(5)
+    press(window, "Stop")
+    assert not enabled(window, "Stop")
+    engine.go.set()
+    driver.wait_for_end()
+    assert window.failure == ""
+    assert len(window.view.scene.scene.keyframes) <= 8
+
+
+def test_a_second_run_starts_from_nothing(driver: Any) -> None:
+    driver.run()
+    driver.run()
+    assert len(driver.engines) == 2
+    assert driver.window.status.figure("Keyframes") == "8"
+    assert len(driver.window.view.scene.scene.keyframes) == 8
+
+
+def test_a_missing_source_says_what_to_do(driver: Any, tmp_path: Path) -> None:
+    window = driver.window
+    window.sources.add(Choice("gone.mp4", str(tmp_path / "gone.mp4")))
+    driver.run()
+    assert "gone.mp4" in window.failure
+    assert window.view.banner.isVisible()
+    assert "Choose another source." in window.view.banner._text.text()
+    assert window.view.hint.isVisible()
+    press(window, "Dismiss")
+    assert not window.view.banner.isVisible()
+
+
+def test_a_damaged_bundle_says_what_to_do(driver: Any, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    driver.window.models.add(Choice("broken", str(tmp_path)))
+    driver.run()
+    assert "Choose another model." in driver.window.view.banner._text.text()
+    assert enabled(driver.window, "Start")
+
+
+def test_an_engine_that_fails_leaves_what_there_is(driver: Any) -> None:
+    window = driver.window
+    driver.windows_left = 1
+    driver.run()
+    assert "signal 9" in window.failure
+    assert "Press Start" in window.view.banner._text.text()
+    assert len(window.view.scene.scene.keyframes) == 4
+    assert not window.view.hint.isVisible()
+
+
+def test_export_writes_what_is_shown(driver: Any, tmp_path: Path) -> None:
+    driver.run()
+    window = driver.window
+    window.view.confidence.slider.setValue(60)
+    done: list[str] = []
+    window.export_ended.connect(done.append)
+    window.export_ply(tmp_path / "cloud.ply")
+    while not done:
+        QTest.qWait(5)
+    assert done == [""]
+    header, data = (tmp_path / "cloud.ply").read_bytes().split(b"end_header\n", 1)
+    cloud = window.view.scene.scene.shown_cloud()
+    assert f"element vertex {len(cloud.points)}\n".encode() in header
+    assert b"confidence quantile: 0.60" in header
+    vertices = np.frombuffer(data, np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)]))
+    np.testing.assert_array_equal(vertices["xyz"], cloud.points)
+    np.testing.assert_array_equal(vertices["rgb"], cloud.colors)
+
+
+def test_an_export_that_fails_says_so(driver: Any, tmp_path: Path) -> None:
+    driver.run()
+    done: list[str] = []
+    driver.window.export_ended.connect(done.append)
+    driver.window.export_ply(tmp_path / "nowhere" / "cloud.ply")
+    while not done:
+        QTest.qWait(5)
+    assert "cloud.ply could not be written" in done[0]
+    assert driver.window.view.banner.isVisible()
+
+
+def test_without_a_model_it_says_how_to_get_one(qt: QApplication) -> None:
+    window = MainWindow([], [])
+    window.show()
+    assert not enabled(window, "Start")
+    window.start()
+    assert window.is_idle
+    assert any("make demo" in text.text() for text in window.view.hint.findChildren(QLabel))
+    window.close()
+
+
+def test_closing_ends_the_engine(driver: Any) -> None:
+    window = driver.window
+    engine = driver.start_and_hold()
+    QTest.qWait(100)
+    window.close()
+    assert engine.closed
+
+
+def test_the_real_runtime_in_its_process(
+    qt: QApplication, tiny_bundle: Path, toy_image: Any, tmp_path: Path
+) -> None:
+    for index in range(5):
+        image = toy_image(0.4 + 0.5 * index, seed=index)
+        Image.fromarray(image).save(tmp_path / f"{index}.png")
+    window = MainWindow([Choice("toy", str(tmp_path))], [Choice("toy", str(tiny_bundle))])
+    window.show()
+    done: list[bool] = []
+    window.run_ended.connect(lambda: done.append(True))
+    window.start()
+    while not done:
+        QTest.qWait(20)
+    assert window.failure == ""
+    assert len(window.view.scene.scene.keyframes) == 5
+    save_picture(window, tmp_path / "window.png")
+    with Image.open(tmp_path / "window.png") as picture:
+        assert picture.size == (1280, 800)
+        assert len(picture.getcolors(10**7)) > 500
+    window.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--screenshot", "x.png"], "--screenshot needs --source"),
+        (["--colour"], "unrecognized arguments"),
+        (["--screenshot", "x.png", "--source", "gone.mp4", "--bundle", "gone"], "gone"),
+    ],
+)
+def test_bad_arguments_give_one_line(arguments: list[str], words: str, tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "QT_QPA_PLATFORM"}
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-m", "app", *arguments],
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: ")
+    assert words in done.stderr
+    assert list(tmp_path.iterdir()) == []
