@@ -1,0 +1,39 @@
+"""Writing folders so that an interrupted run leaves nothing half-written under the real name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing_folder(folder: Path, marker: str) -> Iterator[Path]:
+    """Yield an empty folder beside `folder` that takes its place when the block ends well.
+
+    A folder already there is replaced only if it is empty or holds the file `marker`: then it is
+    an earlier result of the same kind. Raises FileExistsError otherwise; OSError if it cannot be
+    written.
+    """
+    folder = Path(os.path.abspath(folder))
+    if folder.exists() and not _is_replaceable(folder, marker):
+        raise FileExistsError(f"{folder} exists and holds something else: choose another place")
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if folder.exists():
+            folder.replace(old)
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        if not folder.exists() and old.exists():
+            old.replace(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_replaceable(folder: Path, marker: str) -> bool:
+    return folder.is_dir() and ((folder / marker).is_file() or not any(folder.iterdir()))

@@ -1,0 +1,61 @@
+"""`python -m fgq quantize CHECKPOINT --out FOLDER --method rtn`."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+
+import torch
+
+from fgq.methods import quantize_rtn
+from fgq.quant.grids import FakeQuantLinear
+from fgq.quant.packed import is_packed, save_packed
+from fgq.quant.sites import kept_layers
+from fgq.vggt import CheckpointError, load_checkpoint
+
+
+def add_quantize_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", type=Path, help="folder, .safetensors or .pt file")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the 4-bit checkpoint")
+    parser.add_argument("--method", choices=["rtn"], default="rtn")
+    parser.add_argument(
+        "--search-steps",
+        type=int,
+        default=24,
+        help="scales tried for each group of 32 weights; 0 takes the absolute maximum",
+    )
+
+
+def run_quantize(args: argparse.Namespace) -> None:
+    """Quantize a checkpoint and print what became of its size; CheckpointError for bad input."""
+    if is_packed(args.checkpoint):
+        raise CheckpointError(f"{args.checkpoint}: is in 4 bit already")
+    model = load_checkpoint(args.checkpoint)
+    full_bytes = sum(x.numel() * 4 for x in model.state_dict().values())
+    quantize_rtn(model, args.search_steps)
+    recipe = {
+        "method": args.method,
+        "options": {"search_steps": args.search_steps},
+        "source": {"name": args.checkpoint.name, "sha256": checkpoint_hash(args.checkpoint)},
+        "created_with": {"torch": torch.__version__},
+    }
+    save_packed(model, args.out, recipe)
+    packed_bytes = (args.out / "model.safetensors").stat().st_size
+    sites = [m for m in model.modules() if isinstance(m, FakeQuantLinear)]
+    weights = sum(m.codes.numel() for m in sites)
+    print(f"{len(sites)} linears with {weights:,} weights are in 4 bit; these layers are not:")
+    for reason in sorted(set(kept_layers(model).values())):
+        names = [name for name, why in kept_layers(model).items() if why == reason]
+        print(f"  {len(names)}, {reason}: {names[0]}{', ...' if len(names) > 1 else ''}")
+    print(
+        f"{args.out}: {packed_bytes / 1e6:.2f} MB against {full_bytes / 1e6:.2f} MB in fp32"
+        f" ({full_bytes / packed_bytes:.2f} times smaller)"
+    )
+
+
+def checkpoint_hash(path: Path) -> str:
+    """SHA-256 of the weights file of a checkpoint folder or file."""
+    file = path / "model.safetensors" if path.is_dir() else path
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
