@@ -1,0 +1,7 @@
+"""`python -m fgq`."""
+
+import sys
+
+from fgq.cli import main
+
+sys.exit(main())
