@@ -109,7 +109,7 @@ def toy_folder(tmp_path: Path) -> Path:
         image = _toy_image(x, seed=i, depth=(1.2 + 0.1 * i, 2.6))
         # The toy reads the camera off the pixels: keep them as they are.
         cv2.imwrite(str(folder / f"{i}.png"), image[..., ::-1])
-        depth = np.rint(1000 * (1 + 2 * image[..., 1] / 255)).astype(np.uint16)
+        depth = np.rint(1000 * (1 + image[..., 1] / 127.5)).astype(np.uint16)
         (folder.parent / "depth").mkdir(exist_ok=True)
         cv2.imwrite(str(folder.parent / "depth" / f"{i}.png"), depth)
         c2w = np.eye(4)

@@ -1,0 +1,169 @@
+"""Clouds hold what they should, and files read back as what was written."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from app.capture._cv2 import cv2
+from app.files import new_folder, write_file
+from app.geometry import quaternion_to_matrix
+from app.reconstruction import Keyframe, PointCloud, build_cloud, keyframe_cloud
+from app.reconstruction.cloud import confidence_rank, depth_edges, thin_cloud
+from app.reconstruction.export import color_depth, write_ply, write_reconstruction, write_tum
+from app.reconstruction.picture import render_picture
+
+SIZE = (48, 64)
+
+
+def make_keyframe(index: int) -> Keyframe:
+    """A camera beside the others in front of a wall with a step in the middle."""
+    rng = np.random.default_rng(index)
+    height, width = SIZE
+    extrinsic = np.eye(4, dtype=np.float32)[:3].copy()
+    extrinsic[0, 3] = -0.2 * index
+    depth = np.full(SIZE, 2, np.float32)
+    depth[:, width // 2 :] = 3
+    return Keyframe(
+        index=index,
+        time=index / 10,
+        name=f"{index}.png",
+        image=rng.integers(0, 256, (*SIZE, 3), np.uint8),
+        extrinsic=extrinsic,
+        intrinsic=np.array([[60, 0, width / 2], [0, 60, height / 2], [0, 0, 1]], np.float32),
+        depth=depth,
+        confidence=rng.uniform(1, 9, SIZE).astype(np.float32),
+    )
+
+
+@pytest.fixture
+def keyframes() -> list[Keyframe]:
+    return [make_keyframe(i) for i in range(4)]
+
+
+def test_quantile_keeps_the_confident_share(keyframes: list[Keyframe]) -> None:
+    everything = build_cloud(keyframes, quantile=0)
+    half = build_cloud(keyframes, quantile=0.5)
+    assert len(half.points) == pytest.approx(0.5 * len(everything.points), rel=0.05)
+    assert half.rank.min() >= 127
+    assert len(build_cloud(keyframes, quantile=1).points) == len(keyframes)
+
+
+def test_cloud_lies_on_the_walls(keyframes: list[Keyframe]) -> None:
+    cloud = build_cloud(keyframes, quantile=0)
+    assert set(np.unique(cloud.points[:, 2])) == {2, 3}
+
+
+def test_edges_of_depth_are_left_out(keyframes: list[Keyframe]) -> None:
+    edges = depth_edges(keyframes[0].depth)
+    assert edges[:, 31:33].all()
+    assert edges.sum() == 2 * SIZE[0]
+    assert len(keyframe_cloud(keyframes[0]).points) == edges.size - edges.sum()
+
+
+def test_rank_is_even() -> None:
+    rank = confidence_rank(np.random.default_rng(0).exponential(size=SIZE).astype(np.float32))
+    assert (rank.min(), rank.max()) == (0, 255)
+    counts = np.bincount(rank.ravel(), minlength=256)[:255]
+    assert counts.max() - counts.min() <= 1
+
+
+def test_thinning_averages_each_cell() -> None:
+    points = np.array([[0.1, 0, 0], [0.3, 0, 0], [-0.1, 0, 0], [5, 5, 5]], np.float32)
+    colors = np.array([[0, 0, 0], [100, 50, 0], [9, 9, 9], [7, 7, 7]], np.uint8)
+    thin = thin_cloud(PointCloud(points, colors, np.full(4, 8, np.uint8)), 1.0)
+    order = np.argsort(thin.points[:, 0])
+    expected = np.array([[-0.1, 0, 0], [0.2, 0, 0], [5, 5, 5]])
+    assert_allclose(thin.points[order], expected, atol=1e-6)
+    assert thin.colors[order].tolist() == [[9, 9, 9], [50, 25, 0], [7, 7, 7]]
+
+
+def test_ply_reads_back(keyframes: list[Keyframe], tmp_path: Path) -> None:
+    o3d = pytest.importorskip("open3d")
+    cloud = build_cloud(keyframes, quantile=0.2)
+    write_ply(tmp_path / "cloud.ply", cloud, ["made by: python -m app été\nend_header"])
+    read = o3d.io.read_point_cloud(str(tmp_path / "cloud.ply"))
+    assert_allclose(np.asarray(read.points), cloud.points, atol=1e-6)
+    assert_allclose(np.asarray(read.colors) * 255, cloud.colors, atol=1e-3)
+
+
+def test_tum_holds_camera_in_world(keyframes: list[Keyframe], tmp_path: Path) -> None:
+    turn = quaternion_to_matrix(np.array([0.1, -0.2, 0.3, 0.9]))
+    keyframes[2].extrinsic = np.column_stack([turn, [1, 2, 3]]).astype(np.float32)
+    write_tum(tmp_path / "trajectory.txt", keyframes)
+    rows = np.loadtxt(tmp_path / "trajectory.txt")
+    assert rows.shape == (4, 8)
+    assert_allclose(rows[:, 0], [0, 0.1, 0.2, 0.3])
+    assert_allclose(rows[2, 1:4], -turn.T @ [1, 2, 3], atol=1e-5)
+    assert_allclose(quaternion_to_matrix(rows[2, 4:]), turn.T, atol=1e-6)
+
+
+def test_all_files_of_a_reconstruction(keyframes: list[Keyframe], tmp_path: Path) -> None:
+    points = write_reconstruction(tmp_path, keyframes, quantile=0.3, voxel=0.01)
+    assert b"element vertex %d\n" % points in (tmp_path / "cloud.ply").read_bytes()
+    cameras = json.loads((tmp_path / "cameras.json").read_text())
+    assert cameras["depth_scale"] == 10000
+    for entry, keyframe in zip(cameras["frames"], keyframes, strict=True):
+        image = cv2.imread(str(tmp_path / entry["rgb"]))
+        assert image is not None
+        assert np.array_equal(image[..., ::-1], keyframe.image)
+        depth = cv2.imread(str(tmp_path / entry["depth"]), cv2.IMREAD_UNCHANGED)
+        assert depth is not None
+        assert depth.dtype == np.uint16
+        assert_allclose(depth / cameras["depth_scale"], keyframe.depth, atol=1e-4)
+        assert_allclose(entry["c2w"], keyframe.world_from_camera, atol=1e-6)
+        assert_allclose(entry["K"], keyframe.intrinsic, atol=1e-4)
+        assert (entry["h"], entry["w"]) == SIZE
+    assert len(list((tmp_path / "depth_color").iterdir())) == 4
+
+
+def test_depth_colours() -> None:
+    colors = color_depth(np.array([[1, 2, 4, 0]], np.float32), near=1, far=4).astype(int)
+    near, _, far, none = colors[0]
+    assert near[0] > near[2]  # warm
+    assert far[2] >= far[0]  # cold
+    assert none.tolist() == [0, 0, 0]
+
+
+def test_picture_shows_cloud_and_cameras(keyframes: list[Keyframe]) -> None:
+    for keyframe in keyframes:
+        keyframe.image[:] = (150, 150, 150)
+    cloud = build_cloud(keyframes)
+    with_cameras = render_picture(cloud, keyframes, (180, 240)).astype(int)
+    assert with_cameras.shape == (180, 240, 3)
+    grey = np.ptp(with_cameras, axis=2) <= 8
+    wall = grey & (with_cameras[..., 0] > 80)
+    frustums = np.ptp(with_cameras, axis=2) > 80
+    assert 0.1 < wall.mean() < 0.9
+    assert 0.005 < frustums.mean() < 0.3
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_picture_of_very_little(count: int) -> None:
+    keyframes = [make_keyframe(0) for _ in range(count)]
+    empty = build_cloud([])
+    assert render_picture(empty, keyframes, (60, 80)).shape == (60, 80, 3)
+    assert render_picture(build_cloud(keyframes), keyframes, (60, 80)).std() > 5
+
+
+def test_written_file_replaces_the_old_one(tmp_path: Path) -> None:
+    write_file(tmp_path / "a", b"old")
+    write_file(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
+
+
+def test_new_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    place = tmp_path / "deep" / "out"
+    with new_folder(place) as folder:
+        (folder / "one").write_text("1")
+        assert not place.exists()
+    with pytest.raises(FileNotFoundError), new_folder(place) as folder:
+        (folder / "absent" / "two").write_text("2")
+    assert [file.name for file in place.iterdir()] == ["one"]
+    with new_folder(place) as folder:
+        (folder / "two").write_text("2")
+    assert [file.name for file in place.iterdir()] == ["two"]
+    assert [file.name for file in place.parent.iterdir()] == ["out"]
