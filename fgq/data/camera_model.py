@@ -22,8 +22,13 @@ def _grain(side: int) -> Floats:
     return grain.astype(np.float32)
 
 
-def photograph(radiance: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """radiance: linear [S, H, W, 3] of one clip. Returns display-encoded images [S, H, W, 3]."""
+def photograph(
+    radiance: Floats, rng: np.random.Generator, steady: bool = False
+) -> NDArray[np.uint8]:
+    """radiance: linear [S, H, W, 3] of one clip. Returns display-encoded images [S, H, W, 3].
+
+    Exposure and colour wander from view to view and images may pass through JPEG; not if `steady`.
+    """
     views, height, width, _ = radiance.shape
     bright = np.minimum(radiance[:, ::4, ::4], 8.0).mean(-1)
     exposure = rng.uniform(0.16, 0.34) / (0.5 * bright.mean() + 0.5 * np.median(bright) + 1e-6)
@@ -37,10 +42,11 @@ def photograph(radiance: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
     quality = int(rng.integers(60, 97)) if rng.random() < 0.4 else 0
     side = max(600, height + 1, width + 1)
     images = np.empty(radiance.shape, np.uint8)
+    if steady:
+        drift, quality = np.ones(views), 0
     for view in range(views):
-        gain = (exposure * drift[view] * balance * np.exp(rng.normal(0, 0.01, 3))).astype(
-            np.float32
-        )
+        flicker = 1.0 if steady else np.exp(rng.normal(0, 0.01, 3))
+        gain = (exposure * drift[view] * balance * flicker).astype(np.float32)
         image = radiance[view] * (vignette[..., None] * gain)
         np.clip(image, 0, TONE_RANGE, out=image)
         if sigma > 0.2:

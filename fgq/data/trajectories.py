@@ -93,12 +93,12 @@ def _walk(
             position = view.position + (max(step, 0.04) * turned).astype(np.float32)
             distance = float(np.linalg.norm(goal - view.position))
             aim = goal + rng.normal(0, wander * distance * 0.5**attempt + 0.01, 3)
-            rotation = _look_at(position, aim, roll + rng.normal(0, 0.02))
-            if _angle(rotation, view.rotation) > MAX_TURN or not _clear(room, position):
+            rotation = look_at(position, aim, roll + rng.normal(0, 0.02))
+            if _angle(rotation, view.rotation) > MAX_TURN or not is_clear(room, position):
                 continue
             if tracer.blocked(view.position[None], position[None])[0]:
                 continue
-            candidate = _probe(tracer, lens, rotation, position)
+            candidate = probe(tracer, lens, rotation, position)
             if not _worth_seeing(candidate):
                 continue
             if min(overlap(lens, view, candidate), overlap(lens, candidate, view)) >= MIN_OVERLAP:
@@ -128,14 +128,14 @@ def _first_view(
     )
     position = (target + offset).astype(np.float32)
     position[2] = np.clip(position[2], rng.uniform(0.4, 1.2), min(2.0, float(room.size[2]) - 0.3))
-    if not _clear(room, position):
+    if not is_clear(room, position):
         return None
     goal = (target + rng.normal(0, 0.12 * distance, 3)).astype(np.float32)
-    view = _probe(tracer, lens, _look_at(position, goal, rng.normal(0, 0.06)), position)
+    view = probe(tracer, lens, look_at(position, goal, rng.normal(0, 0.06)), position)
     return (view, goal) if _worth_seeing(view) else None
 
 
-def _clear(room: Room, position: Floats) -> bool:
+def is_clear(room: Room, position: Floats) -> bool:
     """Whether the camera keeps its distance from all parts and from the walls."""
     if np.any(position < CLEARANCE) or np.any(position > room.size - CLEARANCE):
         return False
@@ -150,7 +150,7 @@ def _worth_seeing(view: View) -> bool:
     return bool(view.things >= 9 and view.largest < 0.6 and near > CLEARANCE and far)
 
 
-def _probe(tracer: Raytracer, lens: Lens, rotation: Floats, position: Floats) -> View:
+def probe(tracer: Raytracer, lens: Lens, rotation: Floats, position: Floats) -> View:
     directions = lens.directions(*GRID) @ rotation.T
     rays = np.concatenate([np.broadcast_to(position, directions.shape), directions], 1)
     depth, part = tracer.hit(rays.astype(np.float32))
@@ -191,7 +191,7 @@ def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
     return vector / (np.linalg.norm(vector) + 1e-12)
 
 
-def _look_at(position: Floats, goal: NDArray[np.floating], roll: float) -> Floats:
+def look_at(position: Floats, goal: NDArray[np.floating], roll: float) -> Floats:
     """Rotation [3, 3], world from camera, that looks from position to goal with up near the top."""
     forward = _unit(np.asarray(goal, np.float64) - position)
     right = _unit(np.cross(forward, (0.0, 0.0, 1.0)))
