@@ -1,6 +1,6 @@
 """VGGT: images of a scene in, cameras, depth and points out (arXiv 2503.11651), without tracker."""
 
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ class Predictions(TypedDict, total=False):
     depth_conf: Tensor  # [B, S, H, W] score >= 1
     world_points: Tensor  # [B, S, H, W, 3]
     world_points_conf: Tensor  # [B, S, H, W] score >= 1
-    tokens: NotRequired[dict[int, Tensor]]  # {layer: [B, S, P, 2C]}, on request
+    tokens: dict[int, Tensor]  # {layer: [B, S, P, 2C]}, on request
 
 
 class VGGT(nn.Module):

@@ -134,13 +134,14 @@ def load_golden_model(folder: Path, model: dict[str, Any]) -> VGGT:
 
 @contextmanager
 def captured(network: nn.Module) -> Iterator[dict[str, Tensor]]:
-    """Outputs of all submodules by name, filled while the network runs."""
+    """Outputs of submodules outside of the blocks by name, filled while the network runs."""
     outputs: dict[str, Tensor] = {}
 
     def hook(name: str) -> Any:
         return lambda module, inputs, output: outputs.__setitem__(name, output)
 
-    handles = [m.register_forward_hook(hook(name)) for name, m in network.named_modules()]
+    outer = {n: m for n, m in network.named_modules() if "blocks" not in n and "trunk." not in n}
+    handles = [module.register_forward_hook(hook(name)) for name, module in outer.items()]
     yield outputs
     for handle in handles:
         handle.remove()
