@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fgq.data.drawing import random_color
 from fgq.data.shapes import Material, Vector
-from fgq.data.textures import TextureBank, random_color
+from fgq.data.textures import TextureBank
 
 CLOTH = ("fabric", "plaid", "stripes", "dots", "carpet", "clouds", "terrazzo", "checks")
 HARD = ("wood", "plain", "marble", "concrete", "plaster", "terrazzo", "planks")

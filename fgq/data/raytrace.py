@@ -15,9 +15,11 @@ import numpy as np
 import open3d as o3d
 from numpy.typing import NDArray
 
-from fgq.data.rooms import Room, Sun
+from fgq.data.drawing import TEXTURE_SIZE
+from fgq.data.rooms import Room
 from fgq.data.shapes import Floats
-from fgq.data.textures import LEVELS, TEXTURE_SIZE, texture_bank
+from fgq.data.textures import LEVELS, texture_bank
+from fgq.data.walls import Sun
 
 CHUNK = 32_768  # rays shaded at a time: the temporaries stay in the processor's cache
 MISS = np.uint32(0xFFFFFFFF)
@@ -40,7 +42,7 @@ class Raytracer:
         columns = (
             normal[:, 0], normal[:, 1] - normal[:, 0], normal[:, 2] - normal[:, 0],
             corner, uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0],
-            np.log2(TEXTURE_SIZE * mesh.texels_per_metre)[:, None],
+            np.log2(TEXTURE_SIZE * mesh.copies_per_metre)[:, None],
         )  # fmt: skip
         self._rows = np.ascontiguousarray(np.concatenate(columns, 1).T)
         texture = np.array([m.texture for m in mesh.materials])

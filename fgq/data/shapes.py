@@ -19,9 +19,9 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Template:
-    """Triangles [T] given by their corners: positions, normals [T, 3, 3] and texture
-    coordinates [T, 3, 2] in [0, 1]. axes [T, 2]: weights [T, 2, 3] that turn a part's scale
-    into the metres which texture coordinates 0 to 1 span."""
+    """Triangles given by their corners: positions and normals [T, 3, 3] and texture coordinates
+    uv [T, 3, 2] in [0, 1]. spans [T, 2, 3]: weights that turn a part's half extents into the
+    metres which texture coordinates 0 to 1 span."""
 
     positions: Floats
     normals: Floats
@@ -224,14 +224,15 @@ def rotation_x(angle: float) -> Floats:
 
 @dataclass(frozen=True)
 class Mesh:
-    """positions: [T, 3, 3] corners in metres. shading: [13, T] rows: normal of corner 0 (3) and
-    its change to corners 1 and 2 (3 + 3), then the same for uv would follow: see ROWS.
-    part: [T] index into the part tables. boxes: [K, 2, 3] axis-aligned bounds of the parts."""
+    """positions [T, 3, 3]: corners in metres. normals [T, 3, 3] and uv [T, 3, 2]: at the corners;
+    uv counts texture copies. copies_per_metre [T]: how
+    densely. part [T]: index into materials and into bounds [K, 2, 3], the lower and upper corners
+    of the parts' axis-aligned boxes."""
 
     positions: Floats
     normals: Floats
     uv: Floats
-    texels_per_metre: Floats
+    copies_per_metre: Floats
     part: NDArray[np.int32]
     materials: list[Material]
     bounds: Floats

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 
 from fgq.data.camera_model import photograph
+from fgq.data.drawing import TEXTURE_SIZE
 from fgq.data.raytrace import Raytracer
 from fgq.data.rooms import Room
 from fgq.data.scenes import SceneClip, render_scene
 from fgq.data.shapes import Builder, Material, join, rotation_x
-from fgq.data.textures import LEVELS, TEXTURE_SIZE, texture_bank
+from fgq.data.textures import LEVELS, texture_bank
 from fgq.data.trajectories import CLEARANCE, MIN_OVERLAP, Lens
 
 SEEDS = (3, 10_000_001)
