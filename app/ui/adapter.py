@@ -1,5 +1,6 @@
 """Finds out what the machine can draw 3D with."""
 
+import logging
 import os
 import tempfile
 from dataclasses import dataclass
@@ -29,5 +30,7 @@ def find_adapter() -> Adapter | None:
     except RuntimeError:
         return None
     if "float32-filterable" not in adapter.features:
+        # It warns that this takes back what pygfx asked for.
+        logging.getLogger("wgpu").setLevel(logging.ERROR)
         gfx.renderers.wgpu.enable_wgpu_features("!float32-filterable")
     return Adapter(adapter.summary, adapter.info["adapter_type"] == "CPU")

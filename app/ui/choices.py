@@ -23,10 +23,15 @@ def find_sources(demo_clip: Path = DEMO_CLIP) -> list[Choice]:
     return demo + find_cameras()
 
 
+def source_choice(spec: str) -> Choice:
+    """A file or folder under its name, a camera under its index."""
+    return Choice(f"Camera {spec}" if spec.isdecimal() else Path(spec).name, spec)
+
+
 def find_cameras(devices: Path = Path("/sys/class/video4linux")) -> list[Choice]:
     """Cameras by name where the system tells it (Linux), otherwise the first one by its index."""
     if not devices.parent.is_dir():
-        return [Choice("Camera 0", "0")]
+        return [source_choice("0")]
     cameras = []
     for device in sorted(devices.glob("video*"), key=lambda path: int(path.name[5:])):
         # A camera has several nodes; the one with index 0 delivers the images.

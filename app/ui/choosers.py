@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QComboBox, QFileDialog, QSizePolicy
 
 from app.ui import style
-from app.ui.choices import Choice, bundle_choice
+from app.ui.choices import Choice, bundle_choice, source_choice
 
 VIDEOS = "Videos (*.mp4 *.mov *.mkv *.avi *.webm *.m4v);;All files (*)"
 BUNDLES = "Model bundles (manifest.json *.zip)"
@@ -86,13 +86,13 @@ class SourceChooser(Chooser):
         """Let the user choose a video file."""
         path, _ = QFileDialog.getOpenFileName(self, "Open video", filter=VIDEOS)
         if path:
-            self.add(Choice(Path(path).name, path))
+            self.add(source_choice(path))
 
     def ask_folder(self) -> None:
         """Let the user choose a folder of images."""
         path = QFileDialog.getExistingDirectory(self, "Open folder of images")
         if path:
-            self.add(Choice(Path(path).name, path))
+            self.add(source_choice(path))
 
 
 class ModelChooser(Chooser):

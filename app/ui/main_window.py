@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 from app.errors import AppError
 from app.files import write_file
 from app.ui import style
-from app.ui.choices import Choice, bundle_choice, find_bundles, find_sources
+from app.ui.choices import bundle_choice, find_bundles, find_sources, source_choice
 from app.ui.window import MainWindow
 
 __all__ = ["MainWindow", "run"]
@@ -34,7 +34,7 @@ def run(argv: Sequence[str]) -> int:
     style.apply(application)
     window = MainWindow(find_sources(), find_bundles())
     if arguments.source:
-        window.sources.add(Choice(Path(arguments.source).name, arguments.source))
+        window.sources.add(source_choice(arguments.source))
     if arguments.bundle:
         window.models.add(bundle_choice(Path(arguments.bundle)))
     window.show()

@@ -114,9 +114,10 @@ class PackedCloud(gfx.WorldObject):
         """Draw only the points between two shares (0 to 1) of the whole."""
         points = self.geometry.points
         first = round(begin * points.nitems)
-        part = first, round(end * points.nitems) - first
-        if points.draw_range != part:
-            points.draw_range = part
+        count = round(end * points.nitems) - first
+        self.visible = count > 0
+        if count and points.draw_range != (first, count):
+            points.draw_range = first, count
 
 
 @register_wgpu_render_function(PackedCloud, PackedCloudMaterial)

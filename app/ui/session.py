@@ -6,6 +6,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,12 +94,12 @@ class Session(QObject):
         self._spec = source
         self._bundle = bundle
         self._start_engine = start_engine
-        self._source: FrameSource | None = None
         self._engine: Engine | None = None
         self._queue: queue.Queue[tuple[Frame, float] | None] = queue.Queue(WAITING_KEYFRAMES)
         self._going = threading.Event()
         self._going.set()
         self._stopped = threading.Event()
+        self._engine_gone = threading.Event()
         self._abandoned = False
         self._latest: tuple[Frame, Decision] | None = None
         self._shown_at = 0.0
@@ -112,11 +113,6 @@ class Session(QObject):
         """Begin; returns at once."""
         self._thread.start()
 
-    @property
-    def is_paused(self) -> bool:
-        """Whether reading is held up."""
-        return not self._going.is_set()
-
     def pause(self) -> None:
         """Read no more frames until `resume`; keyframes that wait are still worked on."""
         self._going.clear()
@@ -126,11 +122,9 @@ class Session(QObject):
         self._going.set()
 
     def stop(self) -> None:
-        """End the source; what was captured is still finished."""
+        """Read no more frames; what was captured is still finished."""
         self._stopped.set()
         self._going.set()
-        if self._source:
-            self._source.close()
 
     def abandon(self) -> None:
         """End at once, whatever is unfinished, and wait for the threads."""
@@ -138,8 +132,7 @@ class Session(QObject):
         self.stop()
         if self._engine:
             self._engine.close()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
+        self._thread.join(timeout=5)
 
     def latest_frame(self) -> tuple[Frame, Decision] | None:
         """The newest frame, and whether it became a keyframe."""
@@ -147,7 +140,15 @@ class Session(QObject):
 
     def _run(self) -> None:
         try:
-            self._reconstruct()
+            bundle = open_bundle(self._bundle)
+            with (
+                closing(open_source(self._spec, self.warned.emit)) as source,
+                closing(self._start_engine(bundle)) as engine,
+            ):
+                self._engine = engine
+                if not self._abandoned:
+                    self.began.emit(Beginning(bundle, source.length))
+                    self._reconstruct(source, engine)
         except AppError as error:
             if not self._abandoned:
                 self.failed.emit(error)
@@ -157,35 +158,32 @@ class Session(QObject):
             traceback.print_exc(file=sys.stderr)
             self.failed.emit(AppError(f"internal error: {type(error).__name__}: {error}"))
         finally:
-            self.stop()
-            if self._engine:
-                self._engine.close()
             self.ended.emit()
 
-    def _reconstruct(self) -> None:
-        bundle = open_bundle(self._bundle)
-        self._source = open_source(self._spec, self.warned.emit)
-        self._engine = self._start_engine(bundle)
-        if self._abandoned:
-            return
-        reconstructor = Reconstructor(self._engine)
-        self.began.emit(Beginning(bundle, self._source.length))
-        reader = threading.Thread(target=self._read, args=(self._source,), daemon=True)
+    def _reconstruct(self, source: FrameSource, engine: Engine) -> None:
+        reconstructor = Reconstructor(engine)
+        reader = threading.Thread(target=self._read, args=(source,), name="reader", daemon=True)
         reader.start()
-        while (item := self._queue.get()) is not None:
-            frame, accepted = item
-            self._accepted.append(accepted)
-            self._publish(reconstructor.add(frame), reconstructor.keyframes)
-        reader.join()
-        self._publish(reconstructor.finish(), reconstructor.keyframes)
+        try:
+            while (item := self._queue.get()) is not None:
+                frame, accepted = item
+                self._accepted.append(accepted)
+                self._publish(reconstructor.add(frame), reconstructor.keyframes, engine)
+            self._publish(reconstructor.finish(), reconstructor.keyframes, engine)
+        finally:
+            self._engine_gone.set()
+            self.stop()
+            reader.join()
         if self._reading_failed:
             raise self._reading_failed
         truth = find_truth(self._spec)
         if truth and reconstructor.keyframes:
             self.assessed.emit(truth.compare(reconstructor.keyframes))
 
-    def _publish(self, update: WindowUpdate | None, keyframes: list[Keyframe]) -> None:
-        if update is None or self._engine is None:
+    def _publish(
+        self, update: WindowUpdate | None, keyframes: list[Keyframe], engine: Engine
+    ) -> None:
+        if update is None:
             return
         self._views += update.views
         self._seconds += update.seconds_inference
@@ -196,7 +194,7 @@ class Session(QObject):
                 accepted=self._accepted[0],
                 keyframes=len(keyframes),
                 views_per_second=self._views / self._seconds,
-                peak_memory=self._engine.peak_memory,
+                peak_memory=engine.peak_memory,
             )
         )
         del self._accepted[: len(update.new)]
@@ -230,7 +228,7 @@ class Session(QObject):
 
     def _put(self, item: tuple[Frame, float] | None) -> None:
         """Hand a keyframe over as soon as there is room for it."""
-        while self._thread.is_alive():
+        while not self._engine_gone.is_set():
             try:
                 self._queue.put(item, timeout=0.1)
                 return

@@ -206,6 +206,38 @@ def test_it_draws_only_when_something_changed(view: SceneView, qt: QApplication)
     assert stage.passes_drawn == drawn + 1
 
 
+@needs_adapter
+def test_passes_add_up_to_the_whole_picture(view: SceneView) -> None:
+    for index, (color, x) in enumerate(((RED, -1), (GREEN, 0), (BLUE, 1))):
+        put(view, index, patch([x, 0, 3], side=0.5), color)
+    whole = draw(view)
+    stage = view._stage
+    assert stage is not None
+    stage._points_a_pass = 2000
+    before = stage.passes_drawn
+    view.reset_view()
+    view.set_point_size(2.0001)
+    while stage.passes_drawn < before + 5:
+        QTest.qWait(20)
+    QTest.qWait(200)
+    assert stage.passes_drawn == before + 5, "9000 points, 2000 a pass"
+    np.testing.assert_array_equal(pixels(view), whole)
+
+
+@needs_adapter
+@pytest.mark.parametrize("sizes", [(1, 1, 5000), (3, 7, 11)])
+def test_keyframes_of_any_size_are_drawn(
+    view: SceneView, sizes: tuple[int, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = view._stage
+    assert stage is not None
+    stage._points_a_pass = 5
+    for index, size in enumerate(sizes):
+        put(view, index, patch([index, 0, 3], count=size), RED)
+    QTest.qWait(400)
+    assert "error" not in caplog.text.lower()
+
+
 def test_without_an_adapter_there_is_a_message_and_the_scene_is_kept(qt: QApplication) -> None:
     view = SceneView(adapter=lambda: None)
     view.resize(480, 360)
