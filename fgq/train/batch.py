@@ -63,8 +63,8 @@ def scene_targets(extrinsic: Tensor, depth: Tensor, intrinsic: Tensor) -> Scene:
     identity = torch.eye(3, 4).expand_as(extrinsic)
     return normalize_scene(
         extrinsic,
-        unproject_depth(depth, identity, intrinsic),
-        unproject_depth(depth, extrinsic, intrinsic),
+        unproject_depth(depth, identity, intrinsic, pixel_centre=0.5),
+        unproject_depth(depth, extrinsic, intrinsic, pixel_centre=0.5),
         depth,
         depth > 0,
     )

@@ -33,7 +33,7 @@ def test_scene_targets_put_the_mean_point_at_distance_one() -> None:
 def test_correspondence_is_the_disparity_of_a_wall() -> None:
     target = correspondence(wall_scene(0.2))
     rows, columns = SIZE[0] // 14, SIZE[1] // 14
-    own = (torch.arange(columns) * 14 + 7 - 56) / 56
+    own = (torch.arange(columns) * 14 + 7.5 - 56) / 56
     disparity = 100 * 0.2 / 2 / 56
     seen_by_second = target.position[0, 0, :, 0].view(rows, columns)
     seen_by_first = target.position[0, 1, :, 0].view(rows, columns)
