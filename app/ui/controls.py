@@ -76,6 +76,7 @@ class LabelledSlider(QWidget):
         )
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(*span)
+        self.slider.setMinimumWidth(64)
         self.slider.valueChanged.connect(self._on_value)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

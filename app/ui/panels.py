@@ -119,16 +119,18 @@ class StatusBar(QFrame):
         super().__init__()
         set_role(self, "bar")
         self._state = label("Ready")
+        self._state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._state.setMinimumWidth(160)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(2 * style.GAP, style.GAP, 2 * style.GAP, style.GAP)
         layout.setSpacing(style.GAP)
-        layout.addWidget(self._state)
-        layout.addStretch()
+        layout.addWidget(self._state, stretch=1)
         self._values: dict[str, QLabel] = {}
         for name, (meaning, longest) in figures.items():
+            layout.addSpacing(style.GAP)
             caption, value = label(name, "muted"), label("–")
             # Without room for all its values, one figure would push the others about.
-            value.setMinimumWidth(value.fontMetrics().horizontalAdvance(longest) + style.GAP)
+            value.setMinimumWidth(value.fontMetrics().horizontalAdvance(longest))
             for widget in (caption, value):
                 widget.setToolTip(meaning)
                 layout.addWidget(widget)

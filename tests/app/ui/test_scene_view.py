@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -161,15 +161,42 @@ def test_cameras_and_trajectory_are_drawn(view: SceneView) -> None:
     assert columns.max() - columns.min() > 200
 
 
-def _drag(view: SceneView) -> None:
-    target = view.findChild(QWidget)
-    assert target is not None
-    QTest.mousePress(target, Qt.MouseButton.LeftButton, pos=QPoint(200, 200))
+def _canvas(view: SceneView) -> QWidget:
+    canvas = view.findChild(QWidget)
+    assert canvas is not None
+    return canvas
+
+
+def _drag(view: SceneView, button: Qt.MouseButton = Qt.MouseButton.LeftButton) -> None:
+    QTest.mousePress(_canvas(view), button, pos=QPoint(200, 200))
     for x in range(200, 300, 10):
-        QTest.mouseMove(target, QPoint(x, 210))
+        QTest.mouseMove(_canvas(view), QPoint(x, 210))
         QTest.qWait(20)
-    QTest.mouseRelease(target, Qt.MouseButton.LeftButton, pos=QPoint(300, 210))
+    QTest.mouseRelease(_canvas(view), button, pos=QPoint(300, 210))
     QTest.qWait(300)
+
+
+@needs_adapter
+def test_a_right_drag_takes_the_scene_along_and_the_wheel_zooms(view: SceneView) -> None:
+    put(view, 0, patch([0, 0, 3]), RED)
+    before = np.argwhere(mask(draw(view), RED))
+    _drag(view, Qt.MouseButton.RightButton)
+    after = np.argwhere(mask(draw(view), RED))
+    moved = after.mean(0) - before.mean(0)
+    assert 60 < moved[1] < 110, "the pointer went 90 to 100 pixels"
+    wheel = QWheelEvent(
+        QPointF(240, 180),
+        QPointF(240, 180),
+        QPoint(),
+        QPoint(0, 360),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(_canvas(view), wheel)
+    QTest.qWait(400)
+    assert len(np.argwhere(mask(draw(view), RED))) > 1.2 * len(after)
 
 
 @needs_adapter
