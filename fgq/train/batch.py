@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from fgq.data.shards import Shards
 from torch import Tensor
 
+from fgq.data.shards import Shards
 from fgq.geometry import encode_pose, unproject_depth
 from fgq.train.losses import Scene, normalize_scene
 

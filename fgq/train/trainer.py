@@ -122,7 +122,7 @@ def train(config: TrainConfig) -> None:
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     shards, held_out = open_shards(Path(config.data)), open_shards(Path(config.held_out))
-    trainee = Trainee(_initial_model(config), config)
+    trainee = _initial_trainee(config)
     optimizers = _optimizers(trainee, config)
     first = _resume(out, trainee, optimizers)
     started = saved = time.monotonic()
@@ -198,10 +198,16 @@ def evaluate_held_out(
     return dict(zip(names, np.mean(np.array(rows, dtype=float), axis=0).tolist(), strict=True))
 
 
-def _initial_model(config: TrainConfig) -> VGGT:
+def _initial_trainee(config: TrainConfig) -> Trainee:
+    """Random weights, or those of an earlier stage with whatever training heads both have."""
     if config.init is None:
-        return VGGT(VGGTConfig.nano()).train()
-    return load_checkpoint(Path(config.init)).train()
+        return Trainee(VGGT(VGGTConfig.nano()), config)
+    stage = Path(config.init)
+    trainee = Trainee(load_checkpoint(stage / "checkpoint").train(), config)
+    known = set(trainee.state_dict())
+    earlier = torch.load(stage / "state.pt", weights_only=True)["trainee"]
+    trainee.load_state_dict({k: v for k, v in earlier.items() if k in known}, strict=False)
+    return trainee
 
 
 def _batch_of_step(shards: Shards, config: TrainConfig, step: int) -> Batch:
