@@ -35,7 +35,6 @@ fn vs_main(in: VertexInput) -> Varyings {
     var varyings: Varyings;
     varyings.position = vec4<f32>(clip);
     varyings.color = vec3<f32>(srgb2physical(unpack4x8unorm(packed.w).rgb));
-    varyings.point = u32(in.point);
     varyings.elementIndex = u32(in.point);
     return varyings;
 }
@@ -44,9 +43,6 @@ fn vs_main(in: VertexInput) -> Varyings {
 fn fs_main(varyings: Varyings) -> FragmentOutput {
     var out: FragmentOutput;
     out.color = vec4<f32>(varyings.color, u_material.opacity);
-    $$ if write_pick
-    out.pick = pick_pack(u32(u_wobject.global_id), 20) + pick_pack(varyings.point, 26);
-    $$ endif
     return out;
 }
 """

@@ -32,7 +32,7 @@ def label(text: str = "", role: str = "") -> QLabel:
 
 
 def button(text: str, tip: str, action: Callable[[], object]) -> QPushButton:
-    """A push button that keeps its hands off the keyboard shortcuts."""
+    """A push button with a tool tip."""
     widget = QPushButton(text)
     widget.setToolTip(tip)
     widget.clicked.connect(lambda: action())

@@ -16,10 +16,10 @@ HOW_TO_MOVE = "Drag to orbit, right drag to pan, wheel to zoom"
 class ScenePanel(Panel):
     """The 3D view, a hint in its middle, a banner on top, and sliders below."""
 
-    def __init__(self, hint: Message, export: Callable[[], None]) -> None:
+    def __init__(self, export: Callable[[], None]) -> None:
         """export: called when the user asks for the points as a file."""
         self.scene = SceneView()
-        self.hint = hint
+        self.hint: Message | None = None
         self.banner = Banner()
         self.confidence = LabelledSlider(
             "Confidence", (0, 95), 30, _share_words, "Hides the points that are least certain"
@@ -33,10 +33,9 @@ class ScenePanel(Panel):
         reset = button("Reset view", "Look at the whole scene again (R)", self.scene.reset_view)
 
         picture = QWidget()
-        stack = QGridLayout(picture)
+        self._stack = stack = QGridLayout(picture)
         stack.setContentsMargins(0, 0, 0, 0)
         stack.addWidget(self.scene, 0, 0)
-        stack.addWidget(hint, 0, 0, Qt.AlignmentFlag.AlignCenter)
         top = QVBoxLayout()
         top.setContentsMargins(style.GAP, style.GAP, style.GAP, style.GAP)
         top.addWidget(self.banner)
@@ -63,6 +62,15 @@ class ScenePanel(Panel):
         self.confidence.changed.connect(self._on_confidence)
         self.point_size.changed.connect(self.scene.set_point_size)
         self._on_confidence(self.confidence.value)
+
+    def show_hint(self, hint: Message | None) -> None:
+        """Put a message into the middle of the view, in place of an earlier one."""
+        if self.hint:
+            self.hint.hide()
+            self.hint.deleteLater()
+        self.hint = hint
+        if hint:
+            self._stack.addWidget(hint, 0, 0, Qt.AlignmentFlag.AlignCenter)
 
     def _on_confidence(self, percent: int) -> None:
         self.scene.set_confidence_quantile(percent / 100)

@@ -46,11 +46,6 @@ class SceneView(QWidget):
             message.setMargin(2 * style.GAP)
             layout.addWidget(message)
 
-    @property
-    def has_adapter(self) -> bool:
-        """Whether there is anything to draw with."""
-        return self._stage is not None
-
     def set_keyframe(
         self,
         index: int,

@@ -1,5 +1,6 @@
 """The window: choose a source and a model, watch the scene grow, look at it, export it."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -35,9 +36,9 @@ from app.ui.session import Beginning, Growth, Session
 FIGURES = {
     "Keyframes": ("Frames that are part of the reconstruction", "000"),
     "Points": ("Points that are shown, of all that there are", "0,000,000 of 0,000,000"),
-    "Speed": ("New keyframes by the time that engine and alignment took", "00.0 views/s"),
+    "Speed": ("Views that the network took in a second of its time", "00.0 views/s"),
     "Latency": ("From the choice of a keyframe to its points in the view", "00.00 s"),
-    "Memory": ("Largest memory of the engine's process so far", "0000 MB"),
+    "Memory": ("Largest memory of the engine's process so far", "0000 MiB"),
     "Model": ("Size of the model's program", "00.0 MB"),
 }
 UNKNOWN_LENGTH = 10**9
@@ -73,6 +74,7 @@ class MainWindow(QMainWindow):
         self._session: Session | None = None
         self._state = State.IDLE
         self._started = 0.0
+        self._origin = ""
 
         self.setWindowTitle("Pocket VGGT")
         self.sources, self.models = SourceChooser(sources), ModelChooser(bundles)
@@ -81,7 +83,7 @@ class MainWindow(QMainWindow):
         self._video, self._depth = ImageView("No images yet"), DepthView()
         self._video_panel = Panel("Video", self._video)
         self._depth_panel = Panel("Depth", self._depth)
-        self.view = ScenePanel(self._make_hint(), self._ask_export)
+        self.view = ScenePanel(self._ask_export)
         self.status = StatusBar(FIGURES)
         self._lay_out()
         self._connect()
@@ -100,7 +102,7 @@ class MainWindow(QMainWindow):
             return
         self.failure = ""
         self.view.banner.hide()
-        self.view.hint.hide()
+        self.view.show_hint(None)
         self.view.scene.clear()
         self._video.set_image(None)
         self._depth.set_depth(None)
@@ -110,6 +112,7 @@ class MainWindow(QMainWindow):
         self._progress.reset()
         self.status.reset()
         self._started = time.perf_counter()
+        self._origin = f"source: {source.value}, model: {model.label}"
         session = Session(source.value, Path(model.value), self._start_engine, parent=self)
         session.began.connect(self._on_began)
         session.frame_ready.connect(self._on_frame)
@@ -140,11 +143,9 @@ class MainWindow(QMainWindow):
     def export_ply(self, path: Path) -> None:
         """Write the points that are shown; `export_ended` tells when it is done."""
         cloud = self.view.scene.scene.shown_cloud()
-        source, model = self.sources.choice, self.models.choice
         comments = [
             "Pocket VGGT, lengths in network scale, x right, y down, z forward of the first camera",
-            f"source: {source.value if source else ''}",
-            f"model: {model.label if model else ''}",
+            self._origin,
             f"confidence quantile: {self.view.scene.scene.quantile:.2f}",
         ]
         threading.Thread(target=self._write, args=(path, cloud, comments), daemon=True).start()
@@ -172,7 +173,7 @@ class MainWindow(QMainWindow):
 
     def _on_began(self, beginning: Beginning) -> None:
         self._progress.setMaximum(beginning.length or UNKNOWN_LENGTH)
-        self.status.set_figure("Model", _size(beginning.bundle.model_bytes))
+        self.status.set_figure("Model", f"{beginning.bundle.model_bytes / 1e6:.1f} MB")
         if self._state is State.RUNNING:
             self.status.set_state("Capturing")
 
@@ -204,20 +205,24 @@ class MainWindow(QMainWindow):
         self.status.set_figure("Keyframes", f"{growth.keyframes}")
         self.status.set_figure("Speed", f"{growth.views_per_second:.1f} views/s")
         self.status.set_figure("Latency", f"{latency:.2f} s")
-        self.status.set_figure("Memory", _size(growth.peak_memory))
+        self.status.set_figure("Memory", f"{growth.peak_memory / 2**20:.0f} MiB")
         self._count_points()
 
     def _on_assessed(self, accuracy: Accuracy) -> None:
-        pose, depth = accuracy.pose, accuracy.depth
-        errors = [f"rotation {pose.rotation_deg:.1f}°", f"path {pose.ate_percent:.1f} %"]
-        if depth:
-            errors.append(f"depth {100 * depth.abs_rel:.0f} %")
-        self.view.set_note(f"Off the truth by: {', '.join(errors)}")
+        depth = accuracy.depth.abs_rel if accuracy.depth else math.nan
+        errors = {
+            f"rotation {accuracy.pose.rotation_deg:.1f}°": accuracy.pose.rotation_deg,
+            f"path {accuracy.pose.ate_percent:.1f} %": accuracy.pose.ate_percent,
+            f"depth {100 * depth:.0f} %": depth,
+        }
+        known = [text for text, error in errors.items() if math.isfinite(error)]
+        if known:
+            self.view.set_note(f"Off the truth by: {', '.join(known)}")
 
     def _on_failed(self, error: AppError) -> None:
         self.failure = str(error)
-        text = f"{self.failure[:1].upper()}{self.failure[1:]}."
-        self.view.banner.show_text(" ".join([text, ADVICE.get(type(error), "")]).strip())
+        what = f"{self.failure[:1].upper()}{self.failure[1:].rstrip('.')}."
+        self.view.banner.show_text(f"{what} {ADVICE.get(type(error), '')}".rstrip())
 
     def _on_ended(self) -> None:
         assert self._session is not None
@@ -231,7 +236,6 @@ class MainWindow(QMainWindow):
         seconds = time.perf_counter() - self._started
         self._enter(State.IDLE, "Ended by an error" if self.failure else f"Done in {seconds:.1f} s")
         self._progress.reset()
-        self.view.hint.setVisible(count == 0)
         self.run_ended.emit()
 
     def _enter(self, state: State, text: str) -> None:
@@ -243,6 +247,8 @@ class MainWindow(QMainWindow):
         ready = self.sources.choice is not None and self.models.choice is not None
         self._bar.show_state(self._state, ready)
         self._pause_key.setEnabled(self._state in (State.RUNNING, State.PAUSED))
+        if self._state is State.IDLE and not self.view.scene.scene.keyframes:
+            self.view.show_hint(self._make_hint())
         self._count_points()
 
     def _count_points(self) -> None:
@@ -325,7 +331,3 @@ class MainWindow(QMainWindow):
             path, _ = QFileDialog.getSaveFileName(self, "Export", "cloud.ply", "PLY (*.ply)")
             if path:
                 self.export_ply(Path(path))
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**20:.1f} MB" if count < 100 * 2**20 else f"{count / 2**20:.0f} MB"

@@ -43,9 +43,18 @@ def enabled(window: MainWindow, text: str) -> bool:
     return button.isEnabled()
 
 
+def hint(window: MainWindow) -> list[str]:
+    """Title and buttons of the message in the middle of the 3D view."""
+    message = window.view.hint
+    if message is None:
+        return []
+    title = next(t for t in message.findChildren(QLabel) if t.property("role") == "title")
+    return [title.text(), *(b.text() for b in message.findChildren(QPushButton))]
+
+
 def test_it_starts_with_a_hint_and_no_figures(driver: Any) -> None:
     window = driver.window
-    assert window.view.hint.isVisible()
+    assert hint(window) == ["Nothing captured yet", "Start: Walk", "Open video…"]
     assert not window.view.banner.isVisible()
     assert window.status.figure("Keyframes") == window.status.figure("Points") == "–"
     assert enabled(window, "Start")
@@ -65,11 +74,11 @@ def test_a_run_fills_the_scene_with_the_room(driver: Any, room: Any) -> None:
     status = driver.window.status
     assert status.figure("Keyframes") == "8"
     assert status.figure("Points") == f"{scene.shown_count:,} of {scene.point_count:,}"
-    assert status.figure("Memory") == "123 MB"
+    assert status.figure("Memory") == "123 MiB"
     assert status.figure("Speed") == "40.0 views/s"
     assert status.figure("Latency").endswith(" s")
     assert driver.engines[0].closed
-    assert not driver.window.view.hint.isVisible()
+    assert not hint(driver.window)
 
 
 def test_a_run_fills_the_views_of_video_and_depth(driver: Any, room: Any) -> None:
@@ -183,7 +192,7 @@ def test_a_missing_source_says_what_to_do(driver: Any, tmp_path: Path) -> None:
     assert "gone.mp4" in window.failure
     assert window.view.banner.isVisible()
     assert "Choose another source." in window.view.banner._text.text()
-    assert window.view.hint.isVisible()
+    assert hint(window)
     press(window, "Dismiss")
     assert not window.view.banner.isVisible()
 
@@ -203,7 +212,7 @@ def test_an_engine_that_fails_leaves_what_there_is(driver: Any) -> None:
     assert "signal 9" in window.failure
     assert "Press Start" in window.view.banner._text.text()
     assert len(window.view.scene.scene.keyframes) == 4
-    assert not window.view.hint.isVisible()
+    assert not hint(window)
 
 
 def test_export_writes_what_is_shown(driver: Any, tmp_path: Path) -> None:
@@ -220,6 +229,7 @@ def test_export_writes_what_is_shown(driver: Any, tmp_path: Path) -> None:
     cloud = window.view.scene.scene.shown_cloud()
     assert f"element vertex {len(cloud.points)}\n".encode() in header
     assert b"confidence quantile: 0.60" in header
+    assert b"model: toy, 4 bit" in header
     vertices = np.frombuffer(data, np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)]))
     np.testing.assert_array_equal(vertices["xyz"], cloud.points)
     np.testing.assert_array_equal(vertices["rgb"], cloud.colors)
@@ -242,7 +252,12 @@ def test_without_a_model_it_says_how_to_get_one(qt: QApplication) -> None:
     assert not enabled(window, "Start")
     window.start()
     assert window.is_idle
-    assert any("make demo" in text.text() for text in window.view.hint.findChildren(QLabel))
+    assert hint(window) == ["No model yet", "Open bundle…"]
+    window.models.add(Choice("toy", "toy"))
+    assert hint(window) == ["Nothing captured yet", "Open video…"]
+    window.sources.add(Choice("a.mp4", "a.mp4"))
+    assert hint(window) == ["Nothing captured yet", "Start: a.mp4", "Open video…"]
+    assert enabled(window, "Start")
     window.close()
 
 

@@ -273,7 +273,7 @@ def test_without_an_adapter_there_is_a_message_and_the_scene_is_kept(qt: QApplic
     view.set_point_size(3)
     view.reset_view()
     view.draw_now()
-    assert not view.has_adapter
+    assert view._stage is None
     assert 0 < view.scene.shown_count < 3000
     assert len(np.unique(pixels(view).reshape(-1, 3), axis=0)) > 1
     view.clear()
