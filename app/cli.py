@@ -73,6 +73,14 @@ class _Run:
             self.seconds_align += update.seconds_align
 
 
+@dataclass(frozen=True)
+class _Memory:
+    """Resident bytes of the runtime's process: at its peak, and before the model was loaded."""
+
+    peak: int
+    base: int
+
+
 def _reconstruct(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     out = Path(arguments.out).resolve()
     _check_output(out)
@@ -88,7 +96,7 @@ def _reconstruct(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         selector = default_selector(source, arguments.every)
         limit = arguments.max_keyframes or (_CAMERA_KEYFRAMES if source.is_live else math.inf)
         run = _run(source, selector, reconstructor, limit)
-        peak_memory = engine.peak_memory
+        memory = _Memory(engine.peak_memory, engine.base_memory)
         engine.close()
         keyframes = reconstructor.keyframes
         if not keyframes:
@@ -112,11 +120,11 @@ def _reconstruct(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
             "points": points,
             "run": asdict(run),
             "views_per_second": run.views / run.seconds_inference,
-            "peak_memory_bytes": peak_memory,
+            "memory_bytes": asdict(memory),
             "accuracy": asdict(accuracy) if accuracy else None,
         }
         write_file(folder / SUMMARY, json.dumps(_without_nan(summary), indent=1).encode())
-    _print_summary(run, len(keyframes), points, bundle, peak_memory, accuracy)
+    _print_summary(run, len(keyframes), points, bundle, memory, accuracy)
     print(f"written    {out}")
 
 
@@ -146,13 +154,13 @@ def _print_summary(
     keyframes: int,
     points: int,
     bundle: Bundle,
-    peak_memory: int,
+    memory: _Memory,
     accuracy: Accuracy | None,
 ) -> None:
     print(
         f"summary    {run.views / run.seconds_inference:.2f} views/s, peak memory "
-        f"{peak_memory / 2**20:.0f} MiB, model {bundle.model_bytes / 1e6:.2f} MB "
-        f"({bundle.name}, {bundle.precision})"
+        f"{memory.peak / 2**20:.0f} MiB ({memory.base / 2**20:.0f} before the model), "
+        f"model {bundle.model_bytes / 1e6:.2f} MB ({bundle.name}, {bundle.precision})"
     )
     print(
         f"scene      {keyframes} keyframes of {run.frames} frames in {run.windows} windows, "

@@ -45,7 +45,7 @@ class Engine:
         self._threads = threads
         self.timeout = timeout
         self._child: _Child | None = None
-        self._peak_memory = 0
+        self._base_memory = self._peak_memory = 0
         self.restart()
 
     def infer(self, images: NDArray[np.uint8]) -> Prediction:
@@ -84,7 +84,8 @@ class Engine:
         """End the child, however it is, and start a new one. Raises EngineError."""
         self.close()
         self._child = _Child(self.bundle, self._threads, self.timeout)
-        self._peak_memory = max(self._peak_memory, self._child.base_memory)
+        self._base_memory = self._child.base_memory
+        self._peak_memory = max(self._peak_memory, self._base_memory)
 
     @property
     def pid(self) -> int | None:
@@ -95,6 +96,11 @@ class Engine:
     def peak_memory(self) -> int:
         """Largest resident size of the child so far, in bytes, Python and torch included."""
         return self._peak_memory
+
+    @property
+    def base_memory(self) -> int:
+        """The part of `peak_memory` that was there before the model: Python, torch, the runtime."""
+        return self._base_memory
 
     def close(self) -> None:
         """End the child and free the shared memory; may be called twice."""

@@ -14,7 +14,7 @@ _BACKGROUND = (24, 26, 31)
 _FOV = np.radians(50)
 # Drawn larger and averaged down, against jagged edges.
 _OVERSAMPLE = 2
-_MAX_SPLAT = 9
+_MAX_SPLAT = 12
 # Of the points, on each side, that may fall out of the picture: a few always fly far off.
 _OUTSIDE = 0.04
 _LINE_POINTS = 160
@@ -154,8 +154,11 @@ def _camera_lines(keyframes: Sequence[Keyframe], reach: float) -> tuple[Floats, 
     turbo = cv2.applyColorMap(scale[:, None], cv2.COLORMAP_TURBO)[:, 0, ::-1]
     centres = np.array([k.world_from_camera[:3, 3] for k in keyframes], np.float64)
     lines = list(zip(centres[:-1], centres[1:], turbo[1:], strict=True))
+    steps = np.linalg.norm(np.diff(centres, axis=0), axis=1) if len(centres) > 1 else [reach]
+    # Frustums of cameras close together are small, or one would hide the next.
+    length = np.clip(1.5 * np.median(steps), 0.04 * reach, 0.11 * reach)
     for keyframe, color in zip(keyframes, turbo, strict=True):
-        corners = unproject_depth(np.full((2, 2), 0.11 * reach), _corner_intrinsic(keyframe))
+        corners = unproject_depth(np.full((2, 2), length), _corner_intrinsic(keyframe))
         corners = transform_points(invert_se3(keyframe.extrinsic), corners.reshape(4, 3))
         centre = keyframe.world_from_camera[:3, 3]
         lines += [(centre, corner, color) for corner in corners]
