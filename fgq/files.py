@@ -1,7 +1,8 @@
-"""Writing folders so that an interrupted run leaves nothing half-written under the real name."""
+"""Files: folders that are never half-written under their real name, and hashes."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -37,3 +38,9 @@ def replacing_folder(folder: Path, marker: str) -> Iterator[Path]:
 
 def _is_replaceable(folder: Path, marker: str) -> bool:
     return folder.is_dir() and ((folder / marker).is_file() or not any(folder.iterdir()))
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

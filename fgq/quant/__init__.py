@@ -1,7 +1,7 @@
 """The integer grid that devices run, where it applies in a VGGT, and its checkpoint on disk."""
 
 from fgq.quant.grids import FakeQuantLinear, QuantizedWeight, fake_quantize_tokens, quantize_weight
-from fgq.quant.packed import is_packed, load_packed, load_recipe, save_packed
+from fgq.quant.packed import is_packed, load_packed, load_recipe, save_packed, weights_file
 from fgq.quant.sites import kept_layers, quantized_sites
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "quantize_weight",
     "quantized_sites",
     "save_packed",
+    "weights_file",
 ]

@@ -28,6 +28,7 @@ from fgq.vggt import VGGT, CheckpointError, VGGTConfig
 FORMAT = "pocket-vggt-packed"
 FORMAT_VERSION = 1
 RECIPE_NAME = "quantization.json"
+WEIGHTS_NAME = "model.safetensors"
 
 
 def pack_codes(codes: Tensor) -> Tensor:
@@ -40,6 +41,12 @@ def unpack_codes(packed: Tensor) -> Tensor:
     """Inverse of `pack_codes`."""
     nibbles = torch.stack((packed & 0x0F, packed >> 4), dim=-1).flatten(-2).to(torch.int8)
     return torch.where(nibbles > 7, nibbles - 16, nibbles)
+
+
+def weights_file(checkpoint: str | Path) -> Path:
+    """The file with the weights of a checkpoint, which is a folder or that file itself."""
+    path = Path(checkpoint)
+    return path / WEIGHTS_NAME if path.is_dir() else path
 
 
 def is_packed(path: str | Path) -> bool:
@@ -70,7 +77,7 @@ def save_packed(model: VGGT, folder: str | Path, recipe: Mapping[str, Any]) -> N
     }
     try:
         with replacing_folder(folder, RECIPE_NAME) as part:
-            save_file(state, part / "model.safetensors", metadata={"format": "pt"})
+            save_file(state, part / WEIGHTS_NAME, metadata={"format": "pt"})
             (part / "config.json").write_text(model.config.to_json())
             (part / RECIPE_NAME).write_text(json.dumps(text, indent=2) + "\n")
     except (OSError, SafetensorError) as error:
@@ -99,7 +106,7 @@ def load_packed(folder: str | Path) -> VGGT:
     """
     folder = Path(folder)
     recipe = load_recipe(folder)
-    weights = folder / "model.safetensors"
+    weights = folder / WEIGHTS_NAME
     try:
         config = VGGTConfig.from_json((folder / "config.json").read_text())
         state = load_file(weights)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from pathlib import Path
 
 import torch
 
+from fgq.files import file_sha256
 from fgq.methods import quantize_rtn
 from fgq.quant.grids import FakeQuantLinear
-from fgq.quant.packed import is_packed, save_packed
+from fgq.quant.packed import is_packed, save_packed, weights_file
 from fgq.quant.sites import kept_layers
 from fgq.vggt import CheckpointError, load_checkpoint
 
@@ -37,7 +37,10 @@ def run_quantize(args: argparse.Namespace) -> None:
     recipe = {
         "method": args.method,
         "options": {"search_steps": args.search_steps},
-        "source": {"name": args.checkpoint.name, "sha256": checkpoint_hash(args.checkpoint)},
+        "source": {
+            "name": args.checkpoint.name,
+            "sha256": file_sha256(weights_file(args.checkpoint)),
+        },
         "created_with": {"torch": torch.__version__},
     }
     save_packed(model, args.out, recipe)
@@ -52,10 +55,3 @@ def run_quantize(args: argparse.Namespace) -> None:
         f"{args.out}: {packed_bytes / 1e6:.2f} MB against {full_bytes / 1e6:.2f} MB in fp32"
         f" ({full_bytes / packed_bytes:.2f} times smaller)"
     )
-
-
-def checkpoint_hash(path: Path) -> str:
-    """SHA-256 of the weights file of a checkpoint folder or file."""
-    file = path / "model.safetensors" if path.is_dir() else path
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

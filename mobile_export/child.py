@@ -1,0 +1,67 @@
+"""The process that runs a program for `mobile_export.program`; started as a script.
+
+Arguments: program, method, threads. Reads the shape of the images as a JSON line and their float32
+bytes from stdin, until it ends; for each writes a JSON line {"shapes", "seconds", "cpu_seconds",
+"memory", "loaded_memory"} (bytes of memory above those before the program was loaded) and the
+bytes of the outputs to stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def _memory(field: str) -> int:
+    """VmRSS or VmHWM (largest ever) of this process in bytes; 0 where /proc does not tell."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith(field):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def main() -> None:
+    program_path, method_name, threads = sys.argv[1:]
+    # The runtime may print: keep stdout to ourselves.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    # torch first: the runtime takes its tensors. `executorch.runtime` would import the exporter.
+    import torch
+    from executorch.extension.pybindings import _C
+
+    torch.set_num_threads(1)
+    _C._unsafe_reset_threadpool(int(threads))  # before loading: a loaded method keeps its pool
+    before = _memory("VmRSS")
+    program = _C._load_program(program_path)
+    method = program.load_method(method_name)
+    loaded = _memory("VmRSS") - before
+    while line := sys.stdin.buffer.readline():
+        shape = json.loads(line)
+        data = sys.stdin.buffer.read(4 * math.prod(shape))
+        images = torch.from_numpy(np.frombuffer(data, np.float32).reshape(shape).copy())
+        start, start_cpu = time.perf_counter(), time.process_time()
+        outputs = method([images])
+        seconds, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+        answer = {
+            "shapes": [list(output.shape) for output in outputs],
+            "seconds": seconds,
+            "cpu_seconds": cpu,
+            "memory": _memory("VmHWM") - before,
+            "loaded_memory": loaded,
+        }
+        answers.write(json.dumps(answer).encode() + b"\n")
+        for output in outputs:
+            answers.write(output.numpy().tobytes())
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

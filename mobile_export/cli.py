@@ -1,0 +1,153 @@
+"""Command line: export, inspect and bench bundles."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import shlex
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# One spinning thread pool beside another slows both many times.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; a foreseeable fault is a line on stderr and exit status 2."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = _parser().parse_args(arguments)
+    # torch, torchao and executorch warn about each other's use of their interfaces.
+    logging.disable(logging.WARNING)
+    warnings.filterwarnings("ignore")
+    from fgq.vggt import CheckpointError
+    from mobile_export.bundle import BundleError
+    from mobile_export.export import VerificationError
+    from mobile_export.program import ProgramError
+
+    try:
+        args.run(args, shlex.join(["python", "-m", "mobile_export", *arguments]))
+    except VerificationError as error:
+        for gate in error.gates:
+            print(f"error: gate {gate.name}: {gate.finding}", file=sys.stderr)
+        return 2
+    except (CheckpointError, BundleError, ProgramError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mobile_export", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    text = "make a verified bundle of a checkpoint"
+    command = commands.add_parser("export", help=text, description=text)
+    command.add_argument("checkpoint", type=Path, help="floating-point or 4-bit checkpoint")
+    command.add_argument("--out", type=Path, required=True, help="folder of the bundle")
+    command.add_argument("--backend", choices=["xnnpack"], default="xnnpack")
+    command.add_argument("--precision", choices=["fp32", "8da4w"], required=True)
+    command.add_argument("--views", type=_counts, default=[1, 2, 4, 8], metavar="N,N,...")
+    command.add_argument("--size", type=_size, default=(168, 224), metavar="HxW")
+    command.add_argument("--heads", type=_heads, default=["camera", "depth"], metavar="HEAD,...")
+    command.add_argument("--name", help="of the model, in the manifest (default: the checkpoint's)")
+    command.add_argument("--license", default="not stated", help="of the weights")
+    command.add_argument("--accuracy", type=Path, help="JSON file to put into the manifest")
+    command.set_defaults(run=_export)
+
+    text = "check a bundle and say what is in it"
+    command = commands.add_parser("inspect", help=text, description=text)
+    command.add_argument("bundle", type=Path)
+    command.set_defaults(run=_inspect)
+
+    text = "measure latency and memory of bundles beside each other"
+    command = commands.add_parser("bench", help=text, description=text)
+    command.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE")
+    command.add_argument("--views", type=_counts, metavar="N,N,...")
+    command.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    command.add_argument("--repeats", type=int, default=10)
+    command.set_defaults(run=_bench)
+    return parser
+
+
+def _export(args: argparse.Namespace, command: str) -> None:
+    from mobile_export.export import export_bundle
+
+    accuracy: dict[str, Any] = json.loads(args.accuracy.read_text()) if args.accuracy else {}
+    manifest = export_bundle(
+        args.checkpoint,
+        args.out,
+        backend=args.backend,
+        precision=args.precision,
+        view_counts=args.views,
+        size=args.size,
+        heads=args.heads,
+        name=args.name or args.checkpoint.resolve().stem,
+        license_name=args.license,
+        accuracy=accuracy,
+        command=command,
+    )
+    print(_summary(args.out, manifest))
+
+
+def _inspect(args: argparse.Namespace, _: str) -> None:
+    from mobile_export.bundle import read_bundle
+
+    manifest = read_bundle(args.bundle)
+    print(_summary(args.bundle, manifest))
+    for name, finding in manifest["verification"].items():
+        print(f"  {name}: {finding}")
+    if manifest["accuracy"]:
+        print(json.dumps(manifest["accuracy"], indent=2))
+
+
+def _bench(args: argparse.Namespace, _: str) -> None:
+    from mobile_export.bench import format_table, measure
+
+    print(format_table(measure(args.bundles, args.views, args.threads, args.repeats)))
+
+
+def _summary(path: Path, manifest: dict[str, Any]) -> str:
+    model, size = manifest["model"], manifest["input"]
+    file = manifest["files"]["model.pte"]
+    return "\n".join(
+        (
+            f"{path}: {model['name']}, {model['parameters'] / 1e6:.2f} million parameters,"
+            f" {manifest['quantization']['name']} for {manifest['backend']},"
+            f" {file['bytes'] / 1e6:.2f} MB",
+            f"  weights: {model['license']}, SHA-256 {model['weights_sha256']}",
+            f"  program: SHA-256 {file['sha256']}, runtime {manifest['runtime']['executorch']}",
+            f"  input {size['height']}x{size['width']}, views {', '.join(manifest['methods'])};"
+            f" outputs {', '.join(manifest['outputs'])}",
+            f"  {len(manifest['verification'])} gates passed when it was made",
+        )
+    )
+
+
+def _counts(text: str) -> list[int]:
+    counts = sorted({int(part) for part in text.split(",")})
+    if counts[0] < 1:
+        raise argparse.ArgumentTypeError("numbers of views are at least 1")
+    return counts
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, width = (int(side) for side in text.lower().split("x"))
+    if min(height, width) < 14 or height % 14 or width % 14:
+        raise argparse.ArgumentTypeError("height and width must be multiples of 14")
+    return height, width
+
+
+def _heads(text: str) -> list[str]:
+    known = ("camera", "depth", "point")
+    given = text.split(",")
+    if not set(given) <= set(known):
+        raise argparse.ArgumentTypeError(f"heads are {', '.join(known)}")
+    return [head for head in known if head in given]

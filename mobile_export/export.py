@@ -1,0 +1,99 @@
+"""From a checkpoint to a verified bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fgq.files import file_sha256, replacing_folder
+from fgq.methods import quantize_rtn
+from fgq.quant import is_packed, load_packed, load_recipe, weights_file
+from fgq.quant.grids import GRID_NAME
+from fgq.quant.transforms import fold_layer_scale
+from fgq.vggt import VGGT, CheckpointError, load_checkpoint
+from mobile_export.backends import BACKENDS
+from mobile_export.bundle import MANIFEST, PROGRAM, make_manifest, write_manifest
+from mobile_export.graph import DeviceVGGT
+from mobile_export.lower import lower, write_program
+from mobile_export.verify import Gate, verify
+
+
+class VerificationError(Exception):
+    """A program that failed gates; no bundle was written."""
+
+    def __init__(self, gates: Sequence[Gate]) -> None:
+        super().__init__("; ".join(f"{gate.name}: {gate.finding}" for gate in gates))
+        self.gates = list(gates)
+
+
+def export_bundle(
+    checkpoint: Path,
+    out: Path,
+    *,
+    backend: str,
+    precision: str,
+    view_counts: Sequence[int],
+    size: tuple[int, int],
+    heads: Sequence[str],
+    name: str,
+    license_name: str,
+    accuracy: dict[str, Any],
+    command: str,
+) -> dict[str, Any]:
+    """Write a bundle folder and return its manifest; the same inputs give the same bytes.
+
+    precision "fp32" takes a floating-point checkpoint; "8da4w" takes a 4-bit one as it is, or
+    rounds a floating-point one to nearest. Raises CheckpointError for the checkpoint, ValueError
+    for a head that it lacks, OSError if the bundle cannot be written, and VerificationError with
+    the failed gates; then nothing is written.
+    """
+    model, quantization = _load(checkpoint, precision)
+    with torch.device("meta"):
+        parameters = sum(p.numel() for p in VGGT(model.config).parameters())
+    target = BACKENDS[backend]
+    with replacing_folder(out, MANIFEST) as part:
+        program = part / PROGRAM
+        graph = DeviceVGGT(model, view_counts, size, heads)
+        write_program(lower(graph, view_counts, target), program)
+        gates = verify(program, graph, model, view_counts, target)
+        if failed := [gate for gate in gates if not gate.passed]:
+            raise VerificationError(failed)
+        manifest = make_manifest(
+            program,
+            model={
+                "name": name,
+                "parameters": parameters,
+                "weights_sha256": file_sha256(weights_file(checkpoint)),
+                "license": license_name,
+            },
+            config=model.config,
+            quantization=quantization,
+            backend=backend,
+            view_counts=view_counts,
+            size=size,
+            heads=heads,
+            gates=gates,
+            accuracy=accuracy,
+            command=command,
+        )
+        write_manifest(manifest, part)
+    return manifest
+
+
+def _load(checkpoint: Path, precision: str) -> tuple[VGGT, dict[str, Any]]:
+    """The folded network in the arithmetic of the program, and its recipe."""
+    if is_packed(checkpoint):
+        if precision != "8da4w":
+            raise CheckpointError(
+                f"{checkpoint}: is in 4 bit and cannot be exported as {precision}"
+            )
+        return load_packed(checkpoint), load_recipe(checkpoint)
+    model = load_checkpoint(checkpoint)
+    if precision == "fp32":
+        fold_layer_scale(model)
+        return model, {"name": "fp32"}
+    quantize_rtn(model)
+    return model, {"name": GRID_NAME, "method": "rtn"}

@@ -1,0 +1,49 @@
+"""From the device graph to an ExecuTorch program with one method per number of views."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from executorch.exir import EdgeCompileConfig, EdgeProgramManager, to_edge_transform_and_lower
+
+from mobile_export.backends import Backend
+from mobile_export.graph import DeviceVGGT
+
+
+def method_names(view_counts: Sequence[int]) -> dict[int, str]:
+    """{number of views: name of its method}."""
+    return {views: f"forward_s{views}" for views in view_counts}
+
+
+def lower(
+    graph: DeviceVGGT, view_counts: Sequence[int], backend: Backend, record: bool = False
+) -> EdgeProgramManager:
+    """Trace and lower the graph for each number of views, with everything of a fixed shape.
+
+    `record` keeps what the profiler needs to name the operators.
+    """
+    # The passes make millions of small objects that all stay alive: looking for garbage among
+    # them is a sixth of the time, checking the operators after every pass a tenth.
+    gc.disable()
+    try:
+        programs = {
+            name: torch.export.export(graph, (torch.zeros(views, 3, *graph.size),))
+            for views, name in method_names(view_counts).items()
+        }
+        return to_edge_transform_and_lower(
+            programs,
+            partitioner={name: backend.partitioners() for name in programs},
+            compile_config=EdgeCompileConfig(_check_ir_validity=False),
+            generate_etrecord=record,
+        )
+    finally:
+        gc.enable()
+
+
+def write_program(edge: EdgeProgramManager, path: Path) -> None:
+    """Serialize a lowered program to a .pte file."""
+    with path.open("wb") as file:
+        edge.to_executorch().write_to_file(file)
