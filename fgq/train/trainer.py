@@ -264,9 +264,13 @@ def _save(out: Path, trainee: Trainee, optimizers: list[torch.optim.Optimizer], 
         "trainee": trainee.state_dict(),
         "optimizers": [o.state_dict() for o in optimizers],
     }
-    temporary = out / "state.pt.tmp"
-    torch.save(state, temporary)
-    os.replace(temporary, out / "state.pt")
+    temporary = out / ".state.pt.part"
+    try:
+        torch.save(state, temporary)
+        os.replace(temporary, out / "state.pt")
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as the latter
+        temporary.unlink(missing_ok=True)
+        raise OSError(f"cannot save {out / 'state.pt'}: {str(error).splitlines()[0]}") from error
     save_checkpoint(trainee.model, out / "checkpoint")
 
 
