@@ -6,6 +6,7 @@ and a stage with a decay is started from it. Muon moves the matrices of the bloc
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -264,13 +265,15 @@ def _save(out: Path, trainee: Trainee, optimizers: list[torch.optim.Optimizer], 
         "trainee": trainee.state_dict(),
         "optimizers": [o.state_dict() for o in optimizers],
     }
+    buffer = io.BytesIO()  # writing it ourselves, a full disk is called so
+    torch.save(state, buffer)
     temporary = out / ".state.pt.part"
     try:
-        torch.save(state, temporary)
+        temporary.write_bytes(buffer.getbuffer())
         os.replace(temporary, out / "state.pt")
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as the latter
+    except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise OSError(f"cannot save {out / 'state.pt'}: {str(error).splitlines()[0]}") from error
+        raise OSError(f"cannot save {out / 'state.pt'}: {error.strerror}") from error
     save_checkpoint(trainee.model, out / "checkpoint")
 
 
