@@ -36,6 +36,7 @@ class SceneView(QWidget):
         self.scene = Scene()
         found = adapter()
         self._stage = Stage(self, self.scene, found) if found else None
+        self.setMinimumSize(320, 240)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         if self._stage:

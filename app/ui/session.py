@@ -2,6 +2,7 @@
 
 import queue
 import sys
+import textwrap
 import threading
 import time
 import traceback
@@ -156,7 +157,8 @@ class Session(QObject):
             self.failed.emit(AppError(f"{error.filename or 'system'}: {error.strerror or error}"))
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
-            self.failed.emit(AppError(f"internal error: {type(error).__name__}: {error}"))
+            what = textwrap.shorten(f"{type(error).__name__}: {error}", 200)
+            self.failed.emit(AppError(f"internal error: {what}"))
         finally:
             self.ended.emit()
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pygfx as gfx
+import shiboken6
 from PySide6.QtWidgets import QWidget
 from rendercanvas.qt import QRenderWidget
 
@@ -20,12 +21,20 @@ CPU_POINTS = 600_000
 picture gets its points in passes, between which the window answers, and only so many in all."""
 
 
+class _Canvas(QRenderWidget):
+    """A canvas that may be deleted while a picture is still on its way from the adapter."""
+
+    def _rc_request_paint(self) -> None:
+        if shiboken6.isValid(self):
+            super()._rc_request_paint()
+
+
 class Stage:
     """The pygfx side of the 3D view; `canvas` is the widget to put into a layout."""
 
     def __init__(self, parent: QWidget, scene: Scene, adapter: Adapter) -> None:
         self._scene = scene
-        self.canvas = QRenderWidget(parent, update_mode="ondemand", max_fps=30)
+        self.canvas = _Canvas(parent, update_mode="ondemand", max_fps=30)
         self._renderer = gfx.WgpuRenderer(self.canvas, pixel_scale=1, ppaa="none")
         self._material = PackedCloudMaterial(size=2.0, threshold=0)
         self._clouds: dict[int, PackedCloud] = {}

@@ -75,6 +75,7 @@ class MainWindow(QMainWindow):
         self._state = State.IDLE
         self._started = 0.0
         self._origin = ""
+        self._first_source = sources[0] if sources else None
 
         self.setWindowTitle("Pocket VGGT")
         self.sources, self.models = SourceChooser(sources), ModelChooser(bundles)
@@ -266,7 +267,7 @@ class MainWindow(QMainWindow):
                 [button("Open bundle…", "By its manifest.json or zip", self.models.ask_bundle)],
             )
         open_video = button("Open video…", "Choose a video (Ctrl+O)", self.sources.ask_video)
-        first = self.sources.choice
+        first = self._first_source
         if first is None:
             return Message(
                 "Nothing captured yet",

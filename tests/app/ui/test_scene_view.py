@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shiboken6
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QImage, QWheelEvent
@@ -262,6 +263,23 @@ def test_keyframes_of_any_size_are_drawn(
     for index, size in enumerate(sizes):
         put(view, index, patch([index, 0, 3], count=size), RED)
     QTest.qWait(400)
+    assert "error" not in caplog.text.lower()
+
+
+@needs_adapter
+def test_it_may_be_deleted_while_a_picture_is_on_its_way(
+    qt: QApplication, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(5):
+        view = SceneView()
+        view.show()
+        put(view, 0, patch([0, 0, 3]), RED)
+        stage = view._stage
+        assert stage is not None
+        while not stage.passes_drawn:
+            QTest.qWait(1)
+        shiboken6.delete(view)
+        QTest.qWait(50)
     assert "error" not in caplog.text.lower()
 
 

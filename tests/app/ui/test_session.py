@@ -86,12 +86,12 @@ def test_a_camera_goes_on_while_the_engine_is_busy(driver: Any, use: Any) -> Non
 
 
 def test_a_file_waits_for_the_engine(driver: Any, use: Any) -> None:
-    source = use(count=16)
+    source = use(count=80)
     engine = driver.start_and_hold()
     QTest.qWait(500)
-    assert source.given < 16
+    assert source.given < 80
     assert not driver.window.is_idle
     engine.go.set()
     driver.wait_for_end()
     assert driver.window.status.figure("Keyframes") != "–"
-    assert source.given == 16
+    assert source.given == 80
