@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from PySide6.QtCore import QBuffer, QTimer
+from PySide6.QtCore import QBuffer, QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
 from app.errors import AppError
@@ -37,19 +37,21 @@ def run(argv: Sequence[str]) -> int:
         window.sources.add(source_choice(arguments.source))
     if arguments.bundle:
         window.models.add(bundle_choice(Path(arguments.bundle)))
+    if arguments.source and window.models.choice is None:
+        raise AppError("no model was found; name one with --bundle")
     window.show()
     if arguments.source:
-        if window.models.choice is None:
-            raise AppError("no model was found; name one with --bundle")
         QTimer.singleShot(0, window.start)
     if arguments.screenshot:
-        window.run_ended.connect(application.quit)
-    application.exec()
-    if arguments.screenshot:
+        until_end = QEventLoop()
+        window.run_ended.connect(until_end.quit)
+        until_end.exec()
         if window.failure:
             raise AppError(window.failure)
         save_picture(window, Path(arguments.screenshot))
-    window.close()
+        window.close()
+    else:
+        application.exec()
     return 0
 
 

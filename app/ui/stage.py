@@ -12,8 +12,8 @@ from app.ui.framing import FIELD_OF_VIEW, UP, viewpoint
 from app.ui.packed_cloud import PackedCloud, PackedCloudMaterial
 from app.ui.scene import Scene, frustum_segments
 
-FRUSTUM_LENGTH = 0.06
-"""Of a camera, as a share of the radius of the scene."""
+FRUSTUM_LENGTH = (0.02, 0.06)
+"""Bounds of the length of a frustum, as shares of the radius of the scene."""
 
 CPU_POINTS_A_PASS = 40_000
 CPU_POINTS = 600_000
@@ -173,11 +173,14 @@ class Stage:
         self._trajectory.visible = len(keyframes) > 1
         if not keyframes:
             return
-        length = FRUSTUM_LENGTH * self._radius
+        centers = self._scene.centers().astype(np.float32)
+        shortest, longest = (share * self._radius for share in FRUSTUM_LENGTH)
+        # As long as the step to the next camera, so that they do not fill each other.
+        steps = np.linalg.norm(np.diff(centers, axis=0), axis=1)
+        length = float(np.clip(np.median(steps), shortest, longest)) if len(steps) else longest
         segments = [frustum_segments(keyframes[index], length) for index in sorted(keyframes)]
         colors = np.tile(gfx.Color(style.FRUSTUM), (16 * len(segments), 1)).astype(np.float32)
         colors[-16:] = gfx.Color(style.TRAJECTORY)
         self._frustums.geometry = gfx.Geometry(positions=np.concatenate(segments), colors=colors)
         if len(keyframes) > 1:
-            centers = self._scene.centers().astype(np.float32)
             self._trajectory.geometry = gfx.Geometry(positions=centers)

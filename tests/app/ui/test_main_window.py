@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 from app.reconstruction.export import color_depth
 from app.ui.adapter import find_adapter
 from app.ui.choices import Choice
-from app.ui.main_window import MainWindow, save_picture
+from app.ui.main_window import MainWindow
 
 needs_adapter = pytest.mark.skipif(
     find_adapter() is None, reason="no graphics adapter (apt install mesa-vulkan-drivers)"
@@ -283,11 +283,35 @@ def test_the_real_runtime_in_its_process(
         QTest.qWait(20)
     assert window.failure == ""
     assert len(window.view.scene.scene.keyframes) == 5
-    save_picture(window, tmp_path / "window.png")
+    window.close()
+
+
+def run_app(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """`python -m app` in a folder, without a display."""
+    environment = {k: v for k, v in os.environ.items() if k != "QT_QPA_PLATFORM"}
+    return subprocess.run(
+        [sys.executable, "-m", "app", *arguments],
+        cwd=folder,
+        env=environment | {"PYTHONPATH": str(Path(__file__).parents[3])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_a_screenshot_shows_the_finished_run(
+    tiny_bundle: Path, toy_image: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "images").mkdir()
+    for index in range(5):
+        image = toy_image(0.4 + 0.5 * index, seed=index)
+        Image.fromarray(image).save(tmp_path / "images" / f"{index}.png")
+    arguments = ["--source", "images", "--bundle", str(tiny_bundle), "--screenshot", "window.png"]
+    done = run_app(arguments, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
     with Image.open(tmp_path / "window.png") as picture:
         assert picture.size == (1280, 800)
-        assert len(picture.getcolors(10**7)) > 500
-    window.close()
+        assert len(picture.getcolors(10**7)) > 5000
 
 
 @pytest.mark.parametrize(
@@ -299,16 +323,7 @@ def test_the_real_runtime_in_its_process(
     ],
 )
 def test_bad_arguments_give_one_line(arguments: list[str], words: str, tmp_path: Path) -> None:
-    environment = {k: v for k, v in os.environ.items() if k != "QT_QPA_PLATFORM"}
-    root = Path(__file__).parents[3]
-    done = subprocess.run(
-        [sys.executable, "-m", "app", *arguments],
-        cwd=tmp_path,
-        env=environment | {"PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_app(arguments, tmp_path)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("error: ")

@@ -88,20 +88,23 @@ def test_a_viewpoint_is_behind_and_above_and_sees_the_bulk() -> None:
     rng = np.random.default_rng(2)
     points = rng.uniform([-3, -1, 2], [3, 1, 6], (2000, 3))
     points[:20] *= 1000
+    camera = np.zeros((1, 3))
     for aspect in (0.6, 1.0, 2.5):
-        view = viewpoint(points, np.zeros((1, 3)), np.array([0, 0, 1.0]), aspect)
+        view = viewpoint(points, camera, np.array([0, 0, 1.0]), aspect)
         assert view.position[2] < 0
         assert view.position @ UP > view.target @ UP
         back = (view.position - view.target) / np.linalg.norm(view.position - view.target)
         right = np.cross(UP, back) / np.linalg.norm(np.cross(UP, back))
-        offsets = points - view.position
-        x, y, z = offsets @ right, offsets @ np.cross(back, right), -offsets @ back
-        tangent = np.tan(np.radians(FIELD_OF_VIEW / 2))
-        inside = (np.abs(x) < z * tangent * max(aspect, 1)) & (
-            np.abs(y) < z * tangent * max(1 / aspect, 1)
-        )
-        assert inside.mean() > 0.95
-        assert (np.abs(x / z).max() > 0.5 * tangent) or (np.abs(y / z).max() > 0.5 * tangent)
+        offsets = np.concatenate([points[20:], camera]) - view.position
+        screen = offsets @ np.stack([right, np.cross(back, right)]).T / -(offsets @ back)[:, None]
+        limits = np.tan(np.radians(FIELD_OF_VIEW / 2)) * np.array([aspect, 1])
+        limits /= min(aspect, 1)
+        low, high = screen.min(axis=0), screen.max(axis=0)
+        # It is in the middle, inside, and fills the view in one direction at least.
+        assert (np.abs(low + high) / 2 < 0.1 * limits).all()
+        assert (high < limits).all()
+        assert (-low < limits).all()
+        assert ((high - low) / 2 / limits).max() > 0.7
 
 
 def test_a_viewpoint_exists_for_nothing_and_for_a_camera_that_looks_down() -> None:
