@@ -5,15 +5,20 @@ RUN := $(VENV)/bin/python
 BUNDLE_4BIT := assets/vggt-nano-8da4w
 BUNDLE_FP32 := build/vggt-nano-fp32
 
-# What a bare Debian or Ubuntu lacks: Open3D and OpenCV, Qt, a software Vulkan driver, a font.
-SYSTEM_PACKAGES := libgl1 libegl1 libx11-6 libudev1 libusb-1.0-0 libidn2-0 libgomp1 \
-	libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0 \
-	libxcb-shape0 libxcb-xinerama0 libdbus-1-3 libfontconfig1 libvulkan1 mesa-vulkan-drivers fonts-dejavu-core
+# What a bare Debian or Ubuntu lacks, as library:package. Open3D; Qt; a software Vulkan driver; Qt on
+# X11 and Wayland. Libraries are looked for, because packages have other names on some releases.
+SYSTEM_LIBRARIES := libX11.so.6:libx11-6 libudev.so.1:libudev1 libusb-1.0.so.0:libusb-1.0-0 \
+	libidn2.so.0:libidn2-0 libGL.so.1:libgl1 libEGL.so.1:libegl1 libxkbcommon.so.0:libxkbcommon0 \
+	libfontconfig.so.1:libfontconfig1 libglib-2.0.so.0:libglib2.0-0 libdbus-1.so.3:libdbus-1-3 \
+	libvulkan_lvp.so:mesa-vulkan-drivers libxkbcommon-x11.so.0:libxkbcommon-x11-0 \
+	libxcb-cursor.so.0:libxcb-cursor0 libxcb-icccm.so.4:libxcb-icccm4 \
+	libxcb-keysyms.so.1:libxcb-keysyms1 libxcb-shape.so.0:libxcb-shape0 \
+	libwayland-cursor.so.0:libwayland-cursor0
 
 .PHONY: demo test lint window system bundles
 
 demo: $(VENV)/.ready $(BUNDLE_FP32)/manifest.json
-	$(RUN) -m app reconstruct assets/demo/clip.mp4 --bundle $(BUNDLE_4BIT) --out out/demo --overwrite
+	$(RUN) -m app reconstruct assets/demo/clip.mp4 --bundle $(BUNDLE_4BIT) --out out/demo
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(RUN) -m app; \
 	else echo "no display: the window is not opened (make window opens it)"; fi
 
@@ -30,10 +35,10 @@ window: $(VENV)/.ready $(BUNDLE_FP32)/manifest.json
 
 # Remakes what assets/ holds of the exporter's output, after new weights.
 bundles: $(VENV)/.ready
-	$(RUN) -m mobile_export export assets/vggt-nano --precision 8da4w --out $(BUNDLE_4BIT) --overwrite
+	$(RUN) -m mobile_export export assets/vggt-nano --precision 8da4w --name vggt-nano --accuracy assets/vggt-nano/accuracy.json --out $(BUNDLE_4BIT)
 
 $(BUNDLE_FP32)/manifest.json: assets/vggt-nano/model.safetensors | $(VENV)/.ready
-	$(RUN) -m mobile_export export assets/vggt-nano --precision fp32 --out $(BUNDLE_FP32) --overwrite
+	$(RUN) -m mobile_export export assets/vggt-nano --precision fp32 --name vggt-nano --accuracy assets/vggt-nano/accuracy.json --out $(BUNDLE_FP32)
 
 $(VENV)/.ready: pyproject.toml | system
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -44,10 +49,11 @@ $(VENV)/.ready: pyproject.toml | system
 	touch $@
 
 system:
-	@command -v dpkg-query >/dev/null || { echo "not Debian or Ubuntu: system libraries are left to you"; exit 0; }; \
-	missing=$$(for p in $(SYSTEM_PACKAGES); do \
-		dpkg-query -W -f='$${db:Status-Abbrev}' $$p 2>/dev/null | grep -q '^ii' || printf '%s ' $$p; done); \
+	@command -v apt-get >/dev/null || { echo "not Debian or Ubuntu: system libraries are left to you"; exit 0; }; \
+	known=$$(PATH=$$PATH:/sbin:/usr/sbin ldconfig -p); \
+	missing=$$(for pair in $(SYSTEM_LIBRARIES); do \
+		case "$$known" in *"$${pair%%:*} "*) ;; *) printf '%s ' "$${pair##*:}";; esac; done); \
 	[ -z "$$missing" ] && exit 0; \
-	if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -yq --no-install-recommends $$missing; \
-	elif sudo -n true 2>/dev/null; then sudo apt-get update -q && sudo apt-get install -yq --no-install-recommends $$missing; \
-	else echo "error: system libraries are missing; run: sudo apt-get install $$missing"; exit 2; fi
+	if [ "$$(id -u)" = 0 ]; then sudo=; elif sudo -n true 2>/dev/null; then sudo=sudo; \
+	else echo "error: system libraries are missing; run: sudo apt-get install $$missing"; exit 2; fi; \
+	$$sudo apt-get update -q && $$sudo apt-get install -yq --no-install-recommends $$missing
