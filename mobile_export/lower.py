@@ -25,9 +25,10 @@ def lower(
 
     `record` keeps what the profiler needs to name the operators.
     """
-    # The passes make millions of small objects that all stay alive: looking for garbage among
-    # them is a sixth of the time, checking the operators after every pass a tenth.
-    gc.disable()
+    # The passes make millions of small objects that stay alive: looking for garbage among them as
+    # often as usual is a sixth of the time, checking the operators after every pass a tenth.
+    threshold = gc.get_threshold()
+    gc.set_threshold(100_000, *threshold[1:])
     try:
         programs = {
             name: torch.export.export(graph, (torch.zeros(views, 3, *graph.size),))
@@ -40,7 +41,7 @@ def lower(
             generate_etrecord=record,
         )
     finally:
-        gc.enable()
+        gc.set_threshold(*threshold)
 
 
 def write_program(edge: EdgeProgramManager, path: Path) -> None:

@@ -65,14 +65,15 @@ def verify(
     """
     file = deserialize_pte_binary(program.read_bytes())
     return [
-        *_graph_gates(graph, model),
-        *_operator_gates(file, backend),
-        *_kernel_gates(file, graph, backend),
-        *_output_gates(program, graph, model, view_counts),
+        *graph_gates(graph, model),
+        *operator_gates(file, backend),
+        *kernel_gates(file, graph, backend),
+        *output_gates(program, graph, model, view_counts),
     ]
 
 
-def _graph_gates(graph: DeviceVGGT, model: VGGT) -> Iterator[Gate]:
+def graph_gates(graph: DeviceVGGT, model: VGGT) -> Iterator[Gate]:
+    """The rewritten network, its weights taken as real numbers, equals fgq.vggt."""
     plain = _in_floating_point(model)
     if plain is not model:
         graph = DeviceVGGT(plain, graph.view_counts, graph.size, graph.heads)
@@ -95,7 +96,8 @@ def _graph_gates(graph: DeviceVGGT, model: VGGT) -> Iterator[Gate]:
         )
 
 
-def _operator_gates(file: PTEFile, backend: Backend) -> Iterator[Gate]:
+def operator_gates(file: PTEFile, backend: Backend) -> Iterator[Gate]:
+    """Outside the delegates there is nothing that the runtime lacks, and no quantization."""
     from executorch.extension.pybindings import _C
 
     known = set(_C._get_operator_names())
@@ -136,7 +138,7 @@ def _kernel_names(plan: ExecutionPlan) -> Iterator[str]:
                 yield type(call).__name__
 
 
-def _kernel_gates(file: PTEFile, graph: DeviceVGGT, backend: Backend) -> Iterator[Gate]:
+def kernel_gates(file: PTEFile, graph: DeviceVGGT, backend: Backend) -> Iterator[Gate]:
     """Every quantized linear of the graph is in the delegates: int4, with its very codes."""
     expected = Counter(
         tuple(hashlib.sha256(part).hexdigest() for part in backend.int4_constants(weight))
@@ -191,9 +193,10 @@ def _quantized_calls(graph: DeviceVGGT) -> list[QuantizedWeight]:
     return calls
 
 
-def _output_gates(
+def output_gates(
     program: Path, graph: DeviceVGGT, model: VGGT, view_counts: Sequence[int]
 ) -> Iterator[Gate]:
+    """The running program equals the eager network, output by output."""
     names = output_names(graph.heads)
     for views, method in method_names(view_counts).items():
         probes = probe_images(views, graph.size)

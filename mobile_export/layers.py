@@ -1,0 +1,197 @@
+"""Building blocks of the device graph: linears, norms, attention, transformer blocks."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchao.quantization.quantize_.workflows.intx.intx_unpacked_to_int8_tensor import (
+    IntxUnpackedToInt8Tensor,
+    IntxUnpackedToInt8TensorActivationQuantization,
+)
+
+from fgq.quant.grids import GROUP_SIZE, FakeQuantLinear
+from fgq.vggt.attention import Attention, Block, Mlp
+
+# Numbers in one matrix of attention scores; 2^20 are 4 MiB in fp32.
+MAX_SCORES = 2**20
+
+
+def device_linear(linear: nn.Module, rows: Tensor | None = None) -> nn.Linear:
+    """A linear that lowers to the delegate's kernel, with its output rows in the order `rows`.
+
+    int4 codes and bfloat16 scales of a `FakeQuantLinear` go in unchanged. The order does not
+    touch the grid: groups run along the input width.
+    """
+    assert isinstance(linear, nn.Linear | FakeQuantLinear)
+    rows = torch.arange(linear.out_features) if rows is None else rows
+    with torch.device("meta"):
+        result = nn.Linear(linear.in_features, linear.out_features, linear.bias is not None)
+    if linear.bias is not None:
+        result.bias = nn.Parameter(linear.bias.detach()[rows], requires_grad=False)
+    if isinstance(linear, nn.Linear):
+        result.weight = nn.Parameter(linear.weight.detach()[rows], requires_grad=False)
+        return result
+    scales = linear.scales[rows].float()
+    weight = IntxUnpackedToInt8Tensor(
+        qdata=linear.codes[rows],
+        scale=scales,
+        zero_point=torch.zeros_like(scales, dtype=torch.int8),
+        target_dtype=torch.int4,  # type: ignore[attr-defined]
+        block_size=(1, GROUP_SIZE),
+        dtype=torch.float32,
+        activation_quantization=IntxUnpackedToInt8TensorActivationQuantization.INT8_ASYM_PER_TOKEN,
+    )
+    result.weight = nn.Parameter(weight, requires_grad=False)
+    return result
+
+
+class DeviceLayerNorm(nn.Module):
+    """LayerNorm of the last dimension; gain and bias may be left out."""
+
+    average: Tensor
+    eps: Tensor
+    weight: Tensor | None
+    bias: Tensor | None
+
+    def __init__(
+        self, width: int, eps: float, weight: Tensor | None = None, bias: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        self.register_buffer("average", torch.full((1, width), 1.0 / width))
+        self.register_buffer("eps", torch.tensor([eps]))
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+
+    @classmethod
+    def of(
+        cls, norm: nn.LayerNorm, order: Tensor | None = None, gain: float = 1.0
+    ) -> DeviceLayerNorm:
+        """The same norm, times `gain`, of channels put in another order."""
+        order = torch.arange(norm.weight.numel()) if order is None else order
+        weight, bias = norm.weight.detach()[order] * gain, norm.bias.detach()[order] * gain
+        return cls(weight.numel(), norm.eps, weight, bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        centred = x - F.linear(x, self.average)
+        x = centred * torch.rsqrt(F.linear(centred * centred, self.average, self.eps))
+        if self.weight is None or self.bias is None:
+            return x
+        return x * self.weight + self.bias
+
+
+def rotation_order(head_dim: int) -> Tensor:
+    """Channels (y1, y2, x1, x2) of a head as (y1, x1, y2, x2): rotation partners are one slice
+    apart. Norms and products over a head do not depend on the order of its channels."""
+    return torch.arange(head_dim).unflatten(0, (4, -1))[[0, 2, 1, 3]].flatten()
+
+
+class DeviceAttention(nn.Module):
+    """`fgq.vggt.attention.Attention` on the flat tokens of all views; see `forward`.
+
+    With `rotary` the channels of a head are reordered for `rotate`.
+    """
+
+    def __init__(self, attention: Attention, rotary: bool) -> None:
+        super().__init__()
+        dim = attention.proj.in_features
+        self.num_heads = attention.num_heads
+        self.head_dim = dim // self.num_heads
+        scale = self.head_dim**-0.5
+        rows = torch.arange(3 * dim)
+        order = torch.arange(self.head_dim)
+        if rotary:
+            order = rotation_order(self.head_dim)
+            rows = rows.unflatten(0, (3 * self.num_heads, self.head_dim))
+            rows = torch.cat((rows[: 2 * self.num_heads, order], rows[2 * self.num_heads :]))
+            rows = rows.flatten()
+        self.qkv = device_linear(attention.qkv, rows)
+        self.proj = device_linear(attention.proj)
+        self.q_norm = self.k_norm = None
+        self.query_scale = scale
+        if isinstance(attention.q_norm, nn.LayerNorm):
+            assert isinstance(attention.k_norm, nn.LayerNorm)
+            self.q_norm = DeviceLayerNorm.of(attention.q_norm, order, gain=scale)
+            self.k_norm = DeviceLayerNorm.of(attention.k_norm, order)
+
+    def forward(
+        self, x: Tensor, views: int, groups: int, rope: tuple[Tensor, Tensor] | None
+    ) -> Tensor:
+        """x [1, S P, C] of S views; attention within each of `groups` equal parts of the tokens.
+
+        As many groups as views keep to each view, one group spans them all. rope: cosines and
+        sines [1, P, 1, D].
+        """
+        tokens, dim = x.shape[1:]
+        q, k, v = thirds(self.qkv(x))
+        q, k = (t.reshape(views, -1, self.num_heads, self.head_dim) for t in (q, k))
+        if self.q_norm is None or self.k_norm is None:
+            q = q * self.query_scale
+        else:
+            q, k = self.q_norm(q), self.k_norm(k)
+        if rope is not None:
+            q, k = rotate(q, *rope), rotate(k, *rope)
+        shape = (groups, tokens // groups, self.num_heads, self.head_dim)
+        batch = groups * self.num_heads
+        q = q.reshape(shape).permute(0, 2, 1, 3).reshape(batch, -1, self.head_dim)
+        k = k.reshape(shape).permute(0, 2, 3, 1).reshape(batch, self.head_dim, -1)
+        v = v.reshape(shape).permute(0, 2, 1, 3).reshape(batch, -1, self.head_dim)
+        out = attend(q, k, v)
+        out = out.reshape(groups, self.num_heads, -1, self.head_dim).permute(0, 2, 1, 3)
+        return self.proj(out.reshape(1, tokens, dim))
+
+
+def thirds(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Three equal slices of the last dimension; `split` would stay outside the delegate."""
+    width = x.shape[-1] // 3
+    return x[..., :width], x[..., width : 2 * width], x[..., 2 * width :]
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn queries or keys [S, P, H, D], their channels in `rotation_order`."""
+    half = x.shape[-1] // 2
+    partner = torch.cat((x[..., half:], x[..., :half]), dim=-1)
+    return x * cos + partner * sin
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Softmax attention of q [B, N, D], k [B, D, M], v [B, M, D], in chunks of queries."""
+    batch, queries, _ = q.shape
+    largest = max(1, MAX_SCORES // (batch * k.shape[-1]))
+    if queries <= largest:
+        return torch.bmm(torch.softmax(torch.bmm(q, k), dim=-1), v)
+    chunks = -(-queries // largest)
+    size = -(-queries // chunks)
+    parts = [attend(q[:, i : i + size], k, v) for i in range(0, queries, size)]
+    return torch.cat(parts, dim=1)
+
+
+class DeviceMlp(nn.Module):
+    """fc2(GELU(fc1 x)), with the exact GELU."""
+
+    def __init__(self, mlp: Mlp) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = device_linear(mlp.fc1), device_linear(mlp.fc2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class DeviceBlock(nn.Module):
+    """Pre-norm transformer block; ValueError if LayerScale is not folded into its linears."""
+
+    def __init__(self, block: nn.Module, rotary: bool) -> None:
+        super().__init__()
+        assert isinstance(block, Block)
+        if not all(torch.all(scale.gamma == 1) for scale in (block.ls1, block.ls2)):
+            raise ValueError("LayerScale must be folded into the linears before export")
+        self.norm1 = DeviceLayerNorm.of(block.norm1)
+        self.attention = DeviceAttention(block.attn, rotary)
+        self.norm2 = DeviceLayerNorm.of(block.norm2)
+        self.mlp = DeviceMlp(block.mlp)
+
+    def forward(
+        self, x: Tensor, views: int, groups: int, rope: tuple[Tensor, Tensor] | None = None
+    ) -> Tensor:
+        x = x + self.attention(self.norm1(x), views, groups, rope)
+        return x + self.mlp(self.norm2(x))
