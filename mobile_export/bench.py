@@ -20,12 +20,14 @@ from mobile_export.verify import probe_images
 class Measurement:
     """Medians over the repeats of one bundle at one number of views.
 
-    Seconds are those of one execution, of wall clock and of the processor; memory in bytes is the
-    largest of the process above what it held before it loaded the program.
+    file_bytes is the size of the program; seconds are those of one execution, of wall clock and
+    of the processor; memory in bytes is the largest of the process above what it held before it
+    loaded the program.
     """
 
     bundle: Path
     views: int
+    file_bytes: int
     seconds: float
     cpu_seconds: float
     memory: int
@@ -63,6 +65,7 @@ def measure(
                     Measurement(
                         bundle,
                         views,
+                        manifests[bundle]["files"][PROGRAM]["bytes"],
                         median(run.seconds for run in done),
                         median(run.cpu_seconds for run in done),
                         max(run.memory for run in done),
@@ -75,15 +78,15 @@ def format_table(measurements: Sequence[Measurement]) -> str:
     """A table with one line a bundle and number of views; ratios are first bundle / this one."""
     first = {m.views: m for m in reversed(measurements)}
     lines = [
-        f"{'bundle':24} {'views':>5} {'ms':>9} {'ms/view':>8} {'CPU ms':>9} {'faster':>7}"
-        f" {'peak MB':>8} {'smaller':>7}"
+        f"{'bundle':24} {'file MB':>8} {'views':>5} {'ms':>8} {'ms/view':>8} {'CPU ms':>8}"
+        f" {'faster':>7} {'peak MB':>8} {'smaller':>8}"
     ]
     for m in measurements:
         base = first[m.views]
         lines.append(
-            f"{m.bundle.name:24} {m.views:5} {m.seconds * 1e3:9.1f}"
-            f" {m.seconds * 1e3 / m.views:8.1f} {m.cpu_seconds * 1e3:9.1f}"
+            f"{m.bundle.name:24} {m.file_bytes / 1e6:8.2f} {m.views:5} {m.seconds * 1e3:8.1f}"
+            f" {m.seconds * 1e3 / m.views:8.1f} {m.cpu_seconds * 1e3:8.1f}"
             f" {base.seconds / m.seconds:7.2f} {m.memory / 1e6:8.1f}"
-            f" {base.memory / max(m.memory, 1):7.2f}"
+            f" {base.memory / max(m.memory, 1):8.2f}"
         )
     return "\n".join(lines)

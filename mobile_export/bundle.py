@@ -71,6 +71,8 @@ def read_bundle(folder: Path) -> dict[str, Any]:
         for name, entry in manifest["files"].items():
             if file_sha256(folder / name) != entry["sha256"]:
                 raise ValueError(f"{name} does not match its hash")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise BundleError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(f"{folder}: not a usable bundle: {error}") from error
     return dict(manifest)

@@ -93,6 +93,7 @@ def _export(args: argparse.Namespace, command: str) -> None:
         license_name=args.license,
         accuracy=accuracy,
         command=command,
+        report=lambda step: print(f"{step} ...", file=sys.stderr, flush=True),
     )
     print(_summary(args.out, manifest))
 

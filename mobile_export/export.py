@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,11 @@ import torch
 
 from fgq.files import file_sha256, replacing_folder
 from fgq.methods import quantize_rtn
-from fgq.quant import is_packed, load_packed, load_recipe, weights_file
-from fgq.quant.grids import GRID_NAME
+from fgq.quant import is_packed, load_packed, load_recipe, make_recipe, weights_file
 from fgq.quant.transforms import fold_layer_scale
 from fgq.vggt import VGGT, CheckpointError, load_checkpoint
 from mobile_export.backends import BACKENDS
-from mobile_export.bundle import MANIFEST, PROGRAM, make_manifest, write_manifest
+from mobile_export.bundle import MANIFEST, PROGRAM, BundleError, make_manifest, write_manifest
 from mobile_export.graph import DeviceVGGT
 from mobile_export.lower import lower, write_program
 from mobile_export.verify import Gate, verify
@@ -42,44 +41,50 @@ def export_bundle(
     license_name: str,
     accuracy: dict[str, Any],
     command: str,
+    report: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Write a bundle folder and return its manifest; the same inputs give the same bytes.
 
     precision "fp32" takes a floating-point checkpoint; "8da4w" takes a 4-bit one as it is, or
-    rounds a floating-point one to nearest. Raises CheckpointError for the checkpoint, ValueError
-    for a head that it lacks, OSError if the bundle cannot be written, and VerificationError with
-    the failed gates; then nothing is written.
+    rounds a floating-point one to nearest. `report` is told what is being done. Raises
+    CheckpointError for the checkpoint, ValueError for a head that it lacks, BundleError if the
+    bundle cannot be written, and VerificationError with the failed gates; then nothing is written.
     """
     model, quantization = _load(checkpoint, precision)
     with torch.device("meta"):
         parameters = sum(p.numel() for p in VGGT(model.config).parameters())
     target = BACKENDS[backend]
-    with replacing_folder(out, MANIFEST) as part:
-        program = part / PROGRAM
-        graph = DeviceVGGT(model, view_counts, size, heads)
-        write_program(lower(graph, view_counts, target), program)
-        gates = verify(program, graph, model, view_counts, target)
-        if failed := [gate for gate in gates if not gate.passed]:
-            raise VerificationError(failed)
-        manifest = make_manifest(
-            program,
-            model={
-                "name": name,
-                "parameters": parameters,
-                "weights_sha256": file_sha256(weights_file(checkpoint)),
-                "license": license_name,
-            },
-            config=model.config,
-            quantization=quantization,
-            backend=backend,
-            view_counts=view_counts,
-            size=size,
-            heads=heads,
-            gates=gates,
-            accuracy=accuracy,
-            command=command,
-        )
-        write_manifest(manifest, part)
+    graph = DeviceVGGT(model, view_counts, size, heads)
+    try:
+        with replacing_folder(out, MANIFEST) as part:
+            program = part / PROGRAM
+            report(f"lowering {len(view_counts)} methods, about a minute each")
+            write_program(lower(graph, view_counts, target), program)
+            report("verifying")
+            gates = verify(program, graph, model, view_counts, target)
+            if failed := [gate for gate in gates if not gate.passed]:
+                raise VerificationError(failed)
+            manifest = make_manifest(
+                program,
+                model={
+                    "name": name,
+                    "parameters": parameters,
+                    "weights_sha256": file_sha256(weights_file(checkpoint)),
+                    "license": license_name,
+                },
+                config=model.config,
+                quantization=quantization,
+                backend=backend,
+                view_counts=view_counts,
+                size=size,
+                heads=heads,
+                gates=gates,
+                accuracy=accuracy,
+                command=command,
+            )
+            write_manifest(manifest, part)
+    except OSError as error:
+        raise BundleError(f"{out}: cannot be written: {error.strerror or error}") from error
     return manifest
 
 
@@ -96,4 +101,4 @@ def _load(checkpoint: Path, precision: str) -> tuple[VGGT, dict[str, Any]]:
         fold_layer_scale(model)
         return model, {"name": "fp32"}
     quantize_rtn(model)
-    return model, {"name": GRID_NAME, "method": "rtn"}
+    return model, make_recipe(model, {"method": "rtn"})

@@ -54,34 +54,44 @@ def is_packed(path: str | Path) -> bool:
     return (Path(path) / RECIPE_NAME).is_file()
 
 
-def save_packed(model: VGGT, folder: str | Path, recipe: Mapping[str, Any]) -> None:
-    """Write a network whose quantized sites are `FakeQuantLinear`.
+def make_recipe(model: VGGT, how: Mapping[str, Any]) -> dict[str, Any]:
+    """What quantization.json says of a network whose quantized sites are `FakeQuantLinear`.
 
-    `recipe` says how it came about (method, its options, source, versions) and is stored with the
-    sites. Raises CheckpointError if the folder cannot be written or holds something else.
+    `how` says how it came about: method, its options, source, versions.
     """
-    folder = Path(folder)
-    sites = [n for n, module in model.named_modules() if isinstance(module, FakeQuantLinear)]
-    state = {key: x.detach().contiguous() for key, x in model.state_dict().items()}
-    for name in sites:
-        state[f"{name}.codes"] = pack_codes(state[f"{name}.codes"])
-    text = {
+    return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "name": GRID_NAME,
         "weights": {"bits": 4, "symmetric": True, "group_size": GROUP_SIZE, "scales": "bfloat16"},
         "activations": {"bits": 8, "symmetric": False, "granularity": "token", "dynamic": True},
-        **recipe,
-        "sites": sites,
+        **how,
+        "sites": _quantized_names(model),
         "kept": kept_layers(model),
     }
+
+
+def save_packed(model: VGGT, folder: str | Path, how: Mapping[str, Any]) -> None:
+    """Write a network whose quantized sites are `FakeQuantLinear`; `how` as in `make_recipe`.
+
+    Raises CheckpointError if the folder cannot be written or holds something else.
+    """
+    folder = Path(folder)
+    state = {key: x.detach().contiguous() for key, x in model.state_dict().items()}
+    for name in _quantized_names(model):
+        state[f"{name}.codes"] = pack_codes(state[f"{name}.codes"])
+    recipe = make_recipe(model, how)
     try:
         with replacing_folder(folder, RECIPE_NAME) as part:
             save_file(state, part / WEIGHTS_NAME, metadata={"format": "pt"})
             (part / "config.json").write_text(model.config.to_json())
-            (part / RECIPE_NAME).write_text(json.dumps(text, indent=2) + "\n")
+            (part / RECIPE_NAME).write_text(json.dumps(recipe, indent=2) + "\n")
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{folder}: cannot write the checkpoint: {error}") from error
+
+
+def _quantized_names(model: VGGT) -> list[str]:
+    return [n for n, module in model.named_modules() if isinstance(module, FakeQuantLinear)]
 
 
 def load_recipe(folder: str | Path) -> dict[str, Any]:
