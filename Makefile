@@ -35,10 +35,10 @@ window: $(VENV)/.ready $(BUNDLE_FP32)/manifest.json
 
 # Remakes what assets/ holds of the exporter's output, after new weights.
 bundles: $(VENV)/.ready
-	$(RUN) -m mobile_export export assets/vggt-nano --precision 8da4w --name vggt-nano --accuracy assets/vggt-nano/accuracy.json --out $(BUNDLE_4BIT)
+	$(RUN) -m mobile_export export assets/vggt-nano --precision 8da4w --name vggt-nano --license "as the project" --accuracy assets/vggt-nano/accuracy.json --out $(BUNDLE_4BIT)
 
 $(BUNDLE_FP32)/manifest.json: assets/vggt-nano/model.safetensors | $(VENV)/.ready
-	$(RUN) -m mobile_export export assets/vggt-nano --precision fp32 --name vggt-nano --accuracy assets/vggt-nano/accuracy.json --out $(BUNDLE_FP32)
+	$(RUN) -m mobile_export export assets/vggt-nano --precision fp32 --views 4 --name vggt-nano --license "as the project" --accuracy assets/vggt-nano/accuracy.json --out $(BUNDLE_FP32)
 
 $(VENV)/.ready: pyproject.toml | system
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
