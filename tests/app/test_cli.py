@@ -197,7 +197,7 @@ def test_full_disk(
 ) -> None:
     out = small_disk / "out"
     status = run(toy_folder, "--bundle", tiny_bundle, "--out", out, "--threads", 1)
-    assert_refused(status, out, capsys, "No space left on device")
+    assert_refused(status, out, capsys, f"{out}: No space left on device")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
