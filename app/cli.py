@@ -38,12 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
-        if argv and (not argv[0].startswith("-") or argv[0] in ("-h", "--help")):
-            _reconstruct(_parser().parse_args(argv), argv)
+        arguments = _parser().parse_args(argv)
+        if arguments.command == "reconstruct":
+            _reconstruct(arguments, argv)
             return 0
         from app.ui.main_window import run
 
-        return run(argv)
+        return run(arguments.source, arguments.bundle, arguments.screenshot)
     except AppError as error:
         return _fail(str(error))
     except OSError as error:
@@ -87,6 +88,8 @@ def _reconstruct(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     bundle = open_bundle(arguments.bundle)
     truth = find_truth(arguments.source)
     command = shlex.join(["python", "-m", "app", *argv])
+    window_only = ("command", "screenshot")
+    settings = {name: value for name, value in vars(arguments).items() if name not in window_only}
     with (
         closing(open_source(arguments.source, _warn)) as source,
         new_folder(out) as folder,
@@ -108,7 +111,7 @@ def _reconstruct(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         summary = {
             "command": command,
             "version": version("pocket-vggt"),
-            "settings": vars(arguments),
+            "settings": settings,
             "model": {
                 "name": bundle.name,
                 "precision": bundle.precision,
@@ -191,9 +194,16 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m app",
-        description="Reconstruct a scene from images. Without a command, the window opens.",
+        description="Capture a scene and see it in 3D. Without a command, the window opens.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.add_argument("--source", help="video, folder of images or camera to start with")
+    parser.add_argument("--bundle", help="model bundle to use")
+    parser.add_argument(
+        "--screenshot",
+        metavar="FILE",
+        help="run --source to its end without a display, write a picture of the window, leave",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     command = commands.add_parser(
         "reconstruct",
         help="cameras, depth and a point cloud from a video, images or a camera",
