@@ -31,7 +31,7 @@ from mobile_export.lower import method_names
 from mobile_export.program import ProgramError, RunningProgram
 
 # Largest |a - b| / |b| (Euclidean norms over an output) of the rewritten network, without rounding
-# of activations, against fgq.vggt. Measured: at most 1e-6.
+# of activations, against fgq.vggt. Measured: at most 2e-6.
 GRAPH_TOLERANCE = 1e-5
 # The same of an fp32 program, its floating-point sums in another order. Measured: at most 5e-6.
 PROGRAM_TOLERANCE = 2e-5
@@ -79,8 +79,7 @@ def graph_gates(graph: DeviceVGGT, model: VGGT) -> Iterator[Gate]:
     plain = _in_floating_point(model)
     if plain is not model:
         graph = DeviceVGGT(plain, graph.view_counts, graph.size, graph.heads)
-    views = min(2, max(graph.view_counts))
-    views = views if views in graph.view_counts else graph.view_counts[0]
+    views = sorted(graph.view_counts)[:2][-1]  # more than one view where there is a choice
     images = torch.from_numpy(probe_images(views, graph.size)["noise"])
     with torch.no_grad():
         actual = graph(images)
