@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 
-from fgq.train.trainer import TrainConfig, train
+from fgq.train.config import TrainConfig
+from fgq.train.trainer import train
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:

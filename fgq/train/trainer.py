@@ -11,123 +11,21 @@ import json
 import math
 import os
 import time
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fgq.data.shards import Shards, open_shards
 from fgq.evaluate.depth import depth_metrics
 from fgq.evaluate.pose import relative_pose_errors
-from fgq.geometry import decode_pose
-from fgq.train.auxiliary import LinearDepthHead, MatchingHeads, correspondence
 from fgq.train.batch import Batch, resize_clip, sample_batch, scene_targets
-from fgq.train.losses import camera_loss, dense_terms, depth_loss, sum_terms
+from fgq.train.config import TrainConfig
+from fgq.train.trainee import Trainee
 from fgq.vggt import VGGT, VGGTConfig, load_checkpoint, save_checkpoint
-
-PATCH = 14
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """One stage, in steps; each step draws a size (H, W) in pixels and a number of views.
-
-    `images_per_step` holds for the first size; a step of another size has as many pixels.
-    `dense_share` is the share of a scene's views that the DPT heads are trained on in a step.
-    """
-
-    data: str
-    held_out: str
-    out: str
-    init: str | None = None
-    sizes: tuple[tuple[int, int], ...] = ((84, 112),)
-    min_views: int = 2
-    max_views: int = 2
-    images_per_step: int = 96
-    steps: int = 6000
-    warmup: int = 100
-    decay: int = 1000
-    dense: str = "linear"
-    dense_share: float = 0.5
-    muon_lr: float = 0.02
-    adam_lr: float = 2e-3
-    camera_weight: float = 5.0
-    point_weight: float = 0.3
-    correspondence_weight: float = 3.0
-    matching_weight: float = 0.3
-    clip: float = 1.0
-    bf16: bool = True
-    seed: int = 0
-    threads: int = 2
-    save_minutes: float = 3.0
-    evaluate_every: int = 200
-
-
-class Trainee(nn.Module):
-    """The network with the heads that only training uses."""
-
-    def __init__(self, model: VGGT, config: TrainConfig) -> None:
-        super().__init__()
-        self.model = model
-        self.config = config
-        width, depth = model.config.embed_dim, model.config.depth
-        self.matching = MatchingHeads(width, depth)
-        self.linear_depth = LinearDepthHead(2 * width) if config.dense == "linear" else None
-        if config.dense == "dpt":
-            # A fifth faster on CPUs.
-            model.depth_head.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            model.point_head.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Every weighted part of the loss, by name."""
-        config = self.config
-        size = (batch.images.shape[-2], batch.images.shape[-1])
-        with torch.autocast("cpu", torch.bfloat16) if config.bf16 else nullcontext():
-            tokens = self.model.aggregator(batch.images, layers=range(self.model.config.depth))
-        last = tokens[self.model.config.depth - 1]
-        grid = (size[0] // PATCH, size[1] // PATCH)
-        regression, matching = self.matching(tokens, correspondence(batch), grid)
-        poses = self.model.camera_head(last)
-        parts = {
-            "camera": config.camera_weight * camera_loss(poses, batch.pose_enc),
-            "correspondence": config.correspondence_weight * regression,
-            "matching": config.matching_weight * matching,
-        }
-        target, mask = batch.truth.depth[..., None], batch.mask
-        if self.linear_depth is not None:
-            depth, confidence = self.linear_depth(last, size)
-            parts["depth"] = depth_loss(depth, confidence, target, mask)
-            return parts
-        views = len(mask[0])
-        chosen = torch.randperm(views)[: math.ceil(views * config.dense_share)]
-        some = {layer: x[:, chosen] for layer, x in tokens.items()}
-        with torch.autocast("cpu", torch.bfloat16) if config.bf16 else nullcontext():
-            depth, confidence = self.model.depth_head(some, size)
-            points, point_confidence = self.model.point_head(some, size)
-        mask = mask[:, chosen]
-        parts["depth"] = depth_loss(depth, confidence, target[:, chosen], mask)
-        true_points = batch.truth.world_points[:, chosen]
-        # The loss of the paper compares normals too; on a CPU they cost a fifth of the step.
-        terms = dense_terms(points, point_confidence, true_points, mask, "difference", 0.98)
-        parts["points"] = config.point_weight * sum_terms(terms)
-        return parts
-
-    @torch.no_grad()
-    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """images [B,S,3,H,W] -> extrinsic [B,S,3,4], depth [B,S,H,W]."""
-        size = (images.shape[-2], images.shape[-1])
-        tokens = self.model.aggregator(images, layers=range(self.model.config.depth))
-        last = tokens[self.model.config.depth - 1]
-        extrinsic, _ = decode_pose(self.model.camera_head(last)[-1], size)
-        if self.linear_depth is not None:
-            depth, _ = self.linear_depth(last, size)
-        else:
-            depth, _ = self.model.depth_head(tokens, size, views_per_chunk=1)
-        return extrinsic, depth[..., 0]
 
 
 def train(config: TrainConfig) -> None:
@@ -142,12 +40,17 @@ def train(config: TrainConfig) -> None:
     out.mkdir(parents=True, exist_ok=True)
     shards, held_out = open_shards(Path(config.data)), open_shards(Path(config.held_out))
     trainee = _initial_trainee(config)
+    rates = {str(kind): matmul_rate(kind) for kind in (torch.float32, torch.bfloat16)}
+    trainee.bf16 = rates["torch.bfloat16"] > rates["torch.float32"]
     optimizers = _optimizers(trainee, config)
     first = _resume(out, trainee, optimizers)
     started = saved = time.monotonic()
     running: dict[str, float] = {}
     images = 0
-    _log(out, {"config": asdict(config), "from_step": first, "parameters": _count(trainee.model)})
+    print(" ".join(f"{kind} {rate:.0f} GFLOP/s" for kind, rate in rates.items()), flush=True)
+    parameters = sum(p.numel() for p in trainee.model.parameters())
+    run = {"from_step": first, "parameters": parameters, "gflops": rates, "bf16": trainee.bf16}
+    _log(out, {"config": asdict(config), **run})
     for step in range(first, config.steps):
         torch.manual_seed(1_000_003 * config.seed + step)
         batch = _batch_of_step(shards, config, step)
@@ -179,6 +82,16 @@ def train(config: TrainConfig) -> None:
         if time.monotonic() - saved > config.save_minutes * 60 or done == config.steps:
             _save(out, trainee, optimizers, done)
             saved = time.monotonic()
+
+
+def matmul_rate(dtype: torch.dtype, repeats: int = 10) -> float:
+    """GFLOP/s of matrix products of the network's size: machines differ in whether bf16 pays."""
+    a, b = torch.ones(4096, 192, dtype=dtype), torch.ones(192, 768, dtype=dtype)
+    a @ b
+    start = time.perf_counter()
+    for _ in range(repeats):
+        a @ b
+    return 2e-9 * a.shape[0] * b.numel() * repeats / (time.perf_counter() - start)
 
 
 def evaluate_held_out(
@@ -286,10 +199,6 @@ def _resume(out: Path, trainee: Trainee, optimizers: list[torch.optim.Optimizer]
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)
     return int(state["step"])
-
-
-def _count(model: nn.Module) -> int:
-    return sum(p.numel() for p in model.parameters())
 
 
 def _log(out: Path, entry: dict[str, Any]) -> None:

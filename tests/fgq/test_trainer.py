@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from fgq.data.shards import FORMAT, RENDERER_VERSION
-from fgq.train import trainer
-from fgq.train.trainer import TrainConfig, train
+from fgq.train import TrainConfig, train, trainer
 from fgq.vggt import VGGTConfig, load_checkpoint
 
 SCENES, VIEWS, SIZE = 48, 3, (28, 42)
