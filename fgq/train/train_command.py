@@ -15,7 +15,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help="shards of `fgq render`")
     parser.add_argument("--held-out", required=True, help="shards of held-out seeds")
     parser.add_argument("--out", required=True, help="run folder; an unfinished run there goes on")
-    parser.add_argument("--init", help="run folder of the stage to start from")
+    parser.add_argument("--init", help="run folder of the stage, or checkpoint, to start from")
     parser.add_argument("--sizes", default="84x112", help="HxW,HxW,... multiples of 14")
     parser.add_argument("--views", default="2", help="views a scene, N or MIN-MAX")
     parser.add_argument(

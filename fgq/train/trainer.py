@@ -27,6 +27,8 @@ from fgq.train.config import TrainConfig
 from fgq.train.trainee import Trainee
 from fgq.vggt import VGGT, VGGTConfig, load_checkpoint, save_checkpoint
 
+STATE_NAME = "state.pt"
+
 
 def train(config: TrainConfig) -> None:
     """Run one stage to its end; goes on from `out/state.pt` where there is one.
@@ -132,13 +134,16 @@ def evaluate_held_out(
 
 
 def _initial_trainee(config: TrainConfig) -> Trainee:
-    """Random weights, or those of an earlier stage with whatever training heads both have."""
+    """Random weights, those of a checkpoint, or those of an earlier stage with the training heads
+    that both have."""
     if config.init is None:
         return Trainee(VGGT(VGGTConfig.nano()), config)
     stage = Path(config.init)
+    if not (stage / STATE_NAME).exists():
+        return Trainee(load_checkpoint(stage).train(), config)
     trainee = Trainee(load_checkpoint(stage / "checkpoint").train(), config)
     known = set(trainee.state_dict())
-    earlier = torch.load(stage / "state.pt", weights_only=True)["trainee"]
+    earlier = torch.load(stage / STATE_NAME, weights_only=True)["trainee"]
     trainee.load_state_dict({k: v for k, v in earlier.items() if k in known}, strict=False)
     return trainee
 
@@ -180,18 +185,18 @@ def _save(out: Path, trainee: Trainee, optimizers: list[torch.optim.Optimizer], 
     }
     buffer = io.BytesIO()  # writing it ourselves, a full disk is called so
     torch.save(state, buffer)
-    temporary = out / ".state.pt.part"
+    temporary = out / f".{STATE_NAME}.part"
     try:
         temporary.write_bytes(buffer.getbuffer())
-        os.replace(temporary, out / "state.pt")
+        os.replace(temporary, out / STATE_NAME)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise OSError(f"cannot save {out / 'state.pt'}: {error.strerror}") from error
+        raise OSError(f"cannot save {out / STATE_NAME}: {error.strerror}") from error
     save_checkpoint(trainee.model, out / "checkpoint")
 
 
 def _resume(out: Path, trainee: Trainee, optimizers: list[torch.optim.Optimizer]) -> int:
-    path = out / "state.pt"
+    path = out / STATE_NAME
     if not path.exists():
         return 0
     state = torch.load(path, weights_only=True)

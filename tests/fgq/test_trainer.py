@@ -10,7 +10,7 @@ import torch
 
 from fgq.data.shards import FORMAT, RENDERER_VERSION
 from fgq.train import TrainConfig, train, trainer
-from fgq.vggt import VGGTConfig, load_checkpoint
+from fgq.vggt import VGGT, VGGTConfig, load_checkpoint, save_checkpoint
 
 SCENES, VIEWS, SIZE = 48, 3, (28, 42)
 TINY = VGGTConfig(
@@ -121,3 +121,11 @@ def test_a_stage_starts_from_an_earlier_one(config: TrainConfig, tmp_path: Path)
     assert "linear_depth.project.weight" in before
     for key, value in trainee.state_dict().items():
         assert torch.equal(value, before[key]), key
+
+
+def test_a_stage_starts_from_a_checkpoint(config: TrainConfig, tmp_path: Path) -> None:
+    save_checkpoint(VGGT(TINY), tmp_path / "checkpoint")
+    stage = dataclasses.replace(config, init=str(tmp_path / "checkpoint"))
+    model = trainer._initial_trainee(stage).model
+    for key, value in load_checkpoint(tmp_path / "checkpoint").state_dict().items():
+        assert torch.equal(value, model.state_dict()[key]), key
