@@ -10,6 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def write_file(path: Path, data: bytes | memoryview) -> None:
+    """Write a file under a temporary name beside its place and rename it. Raises OSError, and
+    then leaves nothing behind."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(f"cannot save {path}: {error.strerror}") from error
+
+
 @contextmanager
 def replacing_folder(folder: Path, marker: str) -> Iterator[Path]:
     """Yield an empty folder beside `folder` that takes its place when the block ends well.

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fgq.arguments import parse_size
+
 # One spinning thread pool beside another slows both many times.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -140,10 +142,10 @@ def _counts(text: str) -> list[int]:
 
 
 def _size(text: str) -> tuple[int, int]:
-    height, width = (int(side) for side in text.lower().split("x"))
-    if min(height, width) < 14 or height % 14 or width % 14:
-        raise argparse.ArgumentTypeError("height and width must be multiples of 14")
-    return height, width
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _heads(text: str) -> list[str]:

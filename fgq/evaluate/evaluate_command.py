@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,14 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from fgq.arguments import parse_size
 from fgq.data.clips import PosedClip, load_clip
 from fgq.data.sequences import load_sequence
 from fgq.data.shards import open_shards
 from fgq.evaluate.depth import depth_metrics
 from fgq.evaluate.pose import pose_metrics, relative_pose_errors
+from fgq.files import write_file
 from fgq.geometry import decode_pose
 from fgq.quant import is_packed, load_packed
-from fgq.train.train_command import parse_size
 from fgq.vggt import VGGT, load_checkpoint
 
 
@@ -56,9 +56,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
             print(f"{name}, {views} views:  {shown}", flush=True)
     if args.json is not None:
         report = {"checkpoint": str(args.checkpoint), "size": size, "rows": rows}
-        temporary = args.json.with_name(f".{args.json.name}.part")
-        temporary.write_text(json.dumps(report, indent=2) + "\n")
-        os.replace(temporary, args.json)
+        write_file(args.json, (json.dumps(report, indent=2) + "\n").encode())
 
 
 def evaluate_clips(

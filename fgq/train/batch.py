@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fgq.data.shards import Shards
+from fgq.data.shards import Arrays, Shards
 from fgq.geometry import encode_pose, unproject_depth
 from fgq.train.losses import Scene, normalize_scene
 
@@ -70,16 +70,23 @@ def scene_targets(extrinsic: Tensor, depth: Tensor, intrinsic: Tensor) -> Scene:
     )
 
 
+def clip_tensors(drawn: Arrays, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What `Shards.sample` drew, at `size` (H, W): images [B,S,3,H,W] in [0,1], depth [B,S,H,W],
+    extrinsic [B,S,3,4], intrinsic [B,S,3,3]."""
+    images = torch.from_numpy(drawn["images"]).permute(0, 1, 4, 2, 3).float().div_(255)
+    depth, extrinsic, intrinsic = (
+        torch.from_numpy(drawn[name]).float() for name in ("depth", "extrinsic", "intrinsic")
+    )
+    images, depth, intrinsic = resize_clip(images, depth, intrinsic, size)
+    return images, depth, extrinsic, intrinsic
+
+
 def sample_batch(
     shards: Shards, rng: np.random.Generator, scenes: int, views: int, size: tuple[int, int]
 ) -> Batch:
     """Draw `scenes` random scenes with `views` random views each, at `size` (H, W), augmented."""
     drawn = shards.sample(rng, scenes, views)
-    images = torch.from_numpy(drawn["images"]).permute(0, 1, 4, 2, 3).float().div_(255)
-    depth = torch.from_numpy(drawn["depth"]).float()
-    extrinsic = torch.from_numpy(drawn["extrinsic"]).float()
-    intrinsic = torch.from_numpy(drawn["intrinsic"]).float()
-    images, depth, intrinsic = resize_clip(images, depth, intrinsic, size)
+    images, depth, extrinsic, intrinsic = clip_tensors(drawn, size)
     images, depth, extrinsic = _mirror(images, depth, extrinsic, rng)
     images = _jitter_colour(images, rng)
     truth = scene_targets(extrinsic, depth, intrinsic)

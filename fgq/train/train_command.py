@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 
+from fgq.arguments import parse_size
 from fgq.train.config import TrainConfig
 from fgq.train.trainer import train
 
@@ -54,13 +55,3 @@ def run_train(args: argparse.Namespace) -> None:
     low, _, high = args.views.partition("-")
     values["min_views"], values["max_views"] = int(low), int(high or low)
     train(TrainConfig(**values))
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """`168x224` -> (168, 224); raises ValueError unless both are positive multiples of 14."""
-    height, _, width = text.partition("x")
-    if not (height.isdigit() and width.isdigit()) or int(height) * int(width) == 0:
-        raise ValueError(f"size {text!r} is not HEIGHTxWIDTH")
-    if int(height) % 14 or int(width) % 14:
-        raise ValueError(f"size {text!r}: height and width must be multiples of 14")
-    return int(height), int(width)

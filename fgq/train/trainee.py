@@ -18,10 +18,10 @@ from fgq.vggt import VGGT
 class Trainee(nn.Module):
     """The network with the heads that only training uses."""
 
-    def __init__(self, model: VGGT, config: TrainConfig, bf16: bool = False) -> None:
+    def __init__(self, model: VGGT, config: TrainConfig) -> None:
         super().__init__()
         self.model = model
-        self.bf16 = bf16
+        self.bf16 = False
         self.config = config
         width, depth = model.config.embed_dim, model.config.depth
         self.matching = MatchingHeads(width, depth)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +21,8 @@ from torch import nn
 from fgq.data.shards import Shards, open_shards
 from fgq.evaluate.depth import depth_metrics
 from fgq.evaluate.pose import relative_pose_errors
-from fgq.train.batch import Batch, resize_clip, sample_batch, scene_targets
+from fgq.files import write_file
+from fgq.train.batch import Batch, clip_tensors, sample_batch, scene_targets
 from fgq.train.config import TrainConfig
 from fgq.train.trainee import Trainee
 from fgq.vggt import VGGT, VGGTConfig, load_checkpoint, save_checkpoint
@@ -101,14 +101,8 @@ def evaluate_held_out(
 ) -> dict[str, float]:
     """Pose and depth errors of fixed held-out scenes; the motion itself is the chance level."""
     drawn = shards.sample(np.random.default_rng(0), scenes, max(2, config.max_views))
-    images = torch.from_numpy(drawn["images"]).permute(0, 1, 4, 2, 3).float().div_(255)
-    images, depth, intrinsic = resize_clip(
-        images,
-        torch.from_numpy(drawn["depth"]).float(),
-        torch.from_numpy(drawn["intrinsic"]).float(),
-        config.sizes[0],
-    )
-    truth = scene_targets(torch.from_numpy(drawn["extrinsic"]).float(), depth, intrinsic)
+    images, depth, extrinsic, intrinsic = clip_tensors(drawn, config.sizes[0])
+    truth = scene_targets(extrinsic, depth, intrinsic)
     still = torch.eye(3, 4).expand(truth.extrinsic.shape[1], 3, 4)
     trainee.eval()
     rows = []
@@ -185,13 +179,7 @@ def _save(out: Path, trainee: Trainee, optimizers: list[torch.optim.Optimizer], 
     }
     buffer = io.BytesIO()  # writing it ourselves, a full disk is called so
     torch.save(state, buffer)
-    temporary = out / f".{STATE_NAME}.part"
-    try:
-        temporary.write_bytes(buffer.getbuffer())
-        os.replace(temporary, out / STATE_NAME)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(f"cannot save {out / STATE_NAME}: {error.strerror}") from error
+    write_file(out / STATE_NAME, buffer.getbuffer())
     save_checkpoint(trainee.model, out / "checkpoint")
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from fgq.arguments import parse_size
 from fgq.geometry import decode_pose, encode_pose
 from fgq.train.auxiliary import bilinear_patch_weights, correspondence
 from fgq.train.batch import Batch, _mirror, resize_clip, scene_targets
-from fgq.train.train_command import parse_size
 
 SIZE = (84, 112)
 
