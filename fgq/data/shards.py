@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from fgq.data.errors import DataError
 
 FORMAT = "pocket-vggt-scenes"
-RENDERER_VERSION = 1  # goes up whenever a seed renders to other bytes
+RENDERER_VERSION = 2  # goes up whenever a seed renders to other bytes
 FIELDS = {
     "images": np.uint8,
     "depth": np.float16,

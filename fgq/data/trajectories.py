@@ -18,7 +18,8 @@ from fgq.data.shapes import Floats
 GRID = (18, 24)  # rows, columns of the probing rays
 CLEARANCE = 0.22  # metres from the camera to anything
 MIN_OVERLAP = 0.36
-MAX_TURN = np.deg2rad(11)
+MAX_TURN = np.deg2rad(11)  # between views of a hand-held path
+MAX_PACE = 4.0  # half of the paths take longer strides and turns, as keyframes of a walk do
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,14 @@ def _walk(
         return []
     view, goal = start
     path = [view]
-    stride = float(np.exp(rng.uniform(np.log(0.05), np.log(0.4))))
+    pace = float(np.exp(rng.uniform(0.4, np.log(MAX_PACE)))) if rng.random() < 0.5 else 1.0
+    stride = pace * float(np.exp(rng.uniform(np.log(0.05), np.log(0.4))))
+    min_overlap = MIN_OVERLAP - 0.05 * (pace - 1)
     heading = _unit(rng.normal(0, 1, 3) * (1, 1, 0.35))
-    roll, wander = rng.normal(0, 0.05), rng.uniform(0, 0.25)
+    roll, wander = rng.normal(0, 0.05), pace * rng.uniform(0, 0.25)
     while len(path) < views:
         view = path[-1]
-        reach = min(0.4, 0.4 * float(np.median(view.depth)))
+        reach = min(0.4 * pace, 0.4 * pace**0.5 * float(np.median(view.depth)))
         for attempt in range(14):
             step = np.clip(stride * np.exp(rng.normal(0, 0.35)), 0.04, reach) * 0.85**attempt
             turned = _unit(heading + rng.normal(0, 0.35 + 0.1 * attempt, 3) * (1, 1, 0.4))
@@ -94,14 +97,14 @@ def _walk(
             distance = float(np.linalg.norm(goal - view.position))
             aim = goal + rng.normal(0, wander * distance * 0.5**attempt + 0.01, 3)
             rotation = look_at(position, aim, roll + rng.normal(0, 0.02))
-            if _angle(rotation, view.rotation) > MAX_TURN or not is_clear(room, position):
+            if _angle(rotation, view.rotation) > pace * MAX_TURN or not is_clear(room, position):
                 continue
             if tracer.blocked(view.position[None], position[None])[0]:
                 continue
             candidate = probe(tracer, lens, rotation, position)
             if not _worth_seeing(candidate):
                 continue
-            if min(overlap(lens, view, candidate), overlap(lens, candidate, view)) >= MIN_OVERLAP:
+            if min(overlap(lens, view, candidate), overlap(lens, candidate, view)) >= min_overlap:
                 path.append(candidate)
                 heading, goal = turned, 0.7 * goal + 0.3 * aim
                 break
