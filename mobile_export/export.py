@@ -10,8 +10,17 @@ import torch
 
 from fgq.files import file_sha256, replacing_folder
 from fgq.methods import quantize_rtn
-from fgq.quant import is_packed, load_packed, load_recipe, make_recipe, weights_file
-from fgq.quant.transforms import fold_layer_scale
+from fgq.quant import (
+    DEVICE_GRID,
+    fake_quantized,
+    fold_layer_scale,
+    is_packed,
+    load_packed,
+    load_recipe,
+    make_recipe,
+    weights_file,
+)
+from fgq.quant.rotation import is_rotated
 from fgq.vggt import VGGT, CheckpointError, load_checkpoint
 from mobile_export.backends import BACKENDS
 from mobile_export.bundle import MANIFEST, PROGRAM, BundleError, make_manifest, write_manifest
@@ -95,10 +104,26 @@ def _load(checkpoint: Path, precision: str) -> tuple[VGGT, dict[str, Any]]:
             raise CheckpointError(
                 f"{checkpoint}: is in 4 bit and cannot be exported as {precision}"
             )
-        return load_packed(checkpoint), load_recipe(checkpoint)
+        model = load_packed(checkpoint)
+        _check_runs_on_device(model, checkpoint)
+        return model, load_recipe(checkpoint)
     model = load_checkpoint(checkpoint)
     if precision == "fp32":
         fold_layer_scale(model)
         return model, {"name": "fp32"}
     quantize_rtn(model)
     return model, make_recipe(model, {"method": "rtn"})
+
+
+def _check_runs_on_device(model: VGGT, checkpoint: Path) -> None:
+    """CheckpointError for a quantization that has no kernel here."""
+    if is_rotated(model):
+        raise CheckpointError(f"{checkpoint}: its rotated residual stream cannot be exported yet")
+    for name, site in fake_quantized(model).items():
+        if site.grid != DEVICE_GRID:
+            raise CheckpointError(
+                f"{checkpoint}: {name} is on the grid {site.grid.name}; devices run"
+                f" {DEVICE_GRID.name} only"
+            )
+        if site.transform is not None:
+            raise CheckpointError(f"{checkpoint}: {name} transforms its input: not exported yet")

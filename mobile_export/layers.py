@@ -10,7 +10,7 @@ from torchao.quantization.quantize_.workflows.intx.intx_unpacked_to_int8_tensor 
     IntxUnpackedToInt8TensorActivationQuantization,
 )
 
-from fgq.quant.grids import GROUP_SIZE, FakeQuantLinear
+from fgq.quant import DEVICE_GRID, FakeQuantLinear
 from fgq.vggt.attention import Attention, Block, Mlp
 
 # Numbers in one matrix of attention scores; 2^20 are 4 MiB in fp32.
@@ -38,7 +38,7 @@ def device_linear(linear: nn.Module, rows: Tensor | None = None) -> nn.Linear:
         scale=scales,
         zero_point=torch.zeros_like(scales, dtype=torch.int8),
         target_dtype=torch.int4,  # type: ignore[attr-defined]
-        block_size=(1, GROUP_SIZE),
+        block_size=(1, DEVICE_GRID.group_size),
         dtype=torch.float32,
         activation_quantization=IntxUnpackedToInt8TensorActivationQuantization.INT8_ASYM_PER_TOKEN,
     )

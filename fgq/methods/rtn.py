@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from fgq.quant.grids import FakeQuantLinear, quantize_weight
-from fgq.quant.sites import quantized_sites
-from fgq.quant.transforms import fold_layer_scale
+from fgq.quant import (
+    DEVICE_GRID,
+    FakeQuantLinear,
+    Grid,
+    Scope,
+    fold_layer_scale,
+    quantize_weight,
+    quantized_sites,
+)
 from fgq.vggt import VGGT
 
 
-def quantize_rtn(model: VGGT, search_steps: int = 24) -> None:
-    """Put every quantized site of a floating-point model on the deployable grid, in place.
+def quantize_rtn(
+    model: VGGT,
+    grid: Grid = DEVICE_GRID,
+    scope: Scope = "all",
+    search_steps: int | None = None,
+) -> None:
+    """Put every site of a floating-point model on a grid, in place.
 
-    `search_steps` as in `quantize_weight`; 0 takes the absolute maximum of each group as it is.
+    `search_steps` as in `quantize_weight`: None as the grid says, 0 takes the absolute maximum of
+    each group as it is.
     """
     fold_layer_scale(model)
-    for name, linear in quantized_sites(model).items():
-        weight = quantize_weight(linear.weight.detach(), search_steps)
-        model.set_submodule(name, FakeQuantLinear(weight, linear.bias.detach()))
+    for name, linear in quantized_sites(model, grid, scope).items():
+        weight = quantize_weight(linear.weight.detach(), grid, search_steps)
+        model.set_submodule(name, FakeQuantLinear(weight, linear.bias.detach(), grid))

@@ -1,6 +1,15 @@
-"""The integer grid that devices run, where it applies in a VGGT, and its checkpoint on disk."""
+"""Integer grids, where they apply in a VGGT, transformations, and the checkpoint on disk."""
 
-from fgq.quant.grids import FakeQuantLinear, QuantizedWeight, fake_quantize_tokens, quantize_weight
+from fgq.quant.grids import (
+    DEVICE_GRID,
+    GRIDS,
+    Grid,
+    QuantizedWeight,
+    fake_quantize_tokens,
+    quantize_weight,
+    round_to_scales,
+)
+from fgq.quant.linear import FakeQuantLinear
 from fgq.quant.packed import (
     is_packed,
     load_packed,
@@ -9,12 +18,21 @@ from fgq.quant.packed import (
     save_packed,
     weights_file,
 )
-from fgq.quant.sites import kept_layers, quantized_sites
+from fgq.quant.sites import Scope, fake_quantized, kept_layers, quantized_sites
+from fgq.quant.transforms import Affine, AffineTransform, fold_layer_scale
 
 __all__ = [
+    "DEVICE_GRID",
+    "GRIDS",
+    "Affine",
+    "AffineTransform",
     "FakeQuantLinear",
+    "Grid",
     "QuantizedWeight",
+    "Scope",
     "fake_quantize_tokens",
+    "fake_quantized",
+    "fold_layer_scale",
     "is_packed",
     "kept_layers",
     "load_packed",
@@ -22,6 +40,7 @@ __all__ = [
     "make_recipe",
     "quantize_weight",
     "quantized_sites",
+    "round_to_scales",
     "save_packed",
     "weights_file",
 ]

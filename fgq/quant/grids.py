@@ -1,124 +1,197 @@
-"""The integer grid that the device runs: 4-bit weights and 8-bit activations ("8da4w").
+"""Integer grids: what a linear's weight and its input are rounded to.
 
-Weights are symmetric int4, in groups of 32 along the input width, each group with one bfloat16
-scale: the runtime keeps scales in bfloat16, so a scale is rounded *before* the codes are, or the
-codes would be multiplied by another scale than they were rounded for. Activations are asymmetric
-int8 with one scale and zero point per token, computed at run time from its minimum and maximum.
+Weights are symmetric. On the grid that devices run ("8da4w-g32") every group of 32 inputs has one
+bfloat16 scale: the runtime keeps scales in bfloat16, so a scale is rounded *before* the codes are,
+or the codes would be multiplied by another scale than they were rounded for. Inputs are rounded
+per token at run time, from each token's own minimum and maximum.
+
+The grids of the papers (w4a4, w4a8, w8a8, w4a16) have one fp32 scale an output channel and
+symmetric inputs (FGQ, arXiv 2605.15828; FlatQuant, arXiv 2410.09426).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-GROUP_SIZE = 32
-CODE_MIN, CODE_MAX = -8, 7
-GRID_NAME = f"8da4w-g{GROUP_SIZE}"
+SEARCH_STEPS = 24
+
+
+@dataclass(frozen=True)
+class Grid:
+    """weight_bits: 2 to 8. group_size: inputs that share a scale, None = one scale an output
+    channel. activation_bits: None = the input stays as it is. clipped: whether a learned share of
+    a token's range may be cut off; the device's own kernels do not. searched: whether scales are
+    those of the least squared error rather than of the largest magnitude."""
+
+    name: str
+    weight_bits: int
+    group_size: int | None
+    activation_bits: int | None
+    symmetric: bool = True
+    clipped: bool = True
+    searched: bool = False
+
+    @property
+    def code_range(self) -> tuple[int, int]:
+        """Least and largest code of a weight."""
+        return -(2 ** (self.weight_bits - 1)), 2 ** (self.weight_bits - 1) - 1
+
+    @property
+    def scale_type(self) -> torch.dtype:
+        return torch.float32 if self.group_size is None else torch.bfloat16
+
+    def fits(self, width: int) -> bool:
+        """Whether a linear of this input width can be put on the grid."""
+        return width % (self.group_size or 1) == 0
+
+
+DEVICE_GRID = Grid("8da4w-g32", 4, 32, 8, symmetric=False, clipped=False, searched=True)
+GRIDS = {
+    grid.name: grid
+    for grid in (
+        DEVICE_GRID,
+        Grid("w4a4", 4, None, 4),
+        Grid("w4a8", 4, None, 8),
+        Grid("w8a8", 8, None, 8),
+        Grid("w4a16", 4, None, None),
+    )
+}
 
 
 @dataclass(frozen=True)
 class QuantizedWeight:
-    """A weight on the int4 grid.
-
-    codes: int8 [N, K], in [-8, 7].
-    scales: bfloat16 [N, K / 32], positive.
-    """
+    """codes: int8 [N, K]. scales: [N, groups], positive; bfloat16 for groups, fp32 for whole rows."""
 
     codes: Tensor
     scales: Tensor
 
     def dequantize(self, dtype: torch.dtype = torch.float32) -> Tensor:
         """The real weight [N, K] that the codes stand for."""
-        groups = self.codes.unflatten(-1, (-1, GROUP_SIZE)).to(dtype)
+        groups = self.codes.unflatten(-1, (self.scales.shape[-1], -1)).to(dtype)
         return (groups * self.scales.to(dtype)[..., None]).flatten(-2)
 
 
-def round_to_scales(weight: Tensor, scales: Tensor) -> QuantizedWeight:
-    """Nearest codes of a weight [N, K] for given bfloat16 scales [N, K / 32]."""
-    groups = weight.float().unflatten(-1, (-1, GROUP_SIZE))
-    codes = torch.round(groups / scales.float()[..., None]).clamp_(CODE_MIN, CODE_MAX)
+class _Round(torch.autograd.Function):
+    """Round x to codes in [low, high] and back; the gradient takes rounding for the identity.
+
+    The gradient reaches the scale as well, through the codes that it multiplies: inside the range
+    by the rounding error in steps, outside by the code at the range's end.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, scale: Tensor, zero_point: Tensor | None, low: int, high: int
+    ) -> Tensor:
+        codes = torch.round(x / scale)
+        if zero_point is None:
+            clamped = codes.clamp(low, high)
+            out = clamped * scale
+        else:
+            codes = codes + zero_point
+            clamped = codes.clamp(low, high)
+            out = (clamped - zero_point) * scale
+        ctx.save_for_backward(x, out, scale, clamped == codes)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        x, out, scale, inside = ctx.saved_tensors
+        passed = gradient * inside
+        to_scale = (gradient * out - passed * x).sum(-1, keepdim=True) / scale
+        return passed, to_scale, None, None, None
+
+
+def fake_quantize_weight(weight: Tensor, scales: Tensor, grid: Grid) -> Tensor:
+    """Differentiable `round_to_scales(...).dequantize()` for scales [N, groups] of any precision."""
+    scales = scales + (scales.to(grid.scale_type).to(scales.dtype) - scales).detach()
+    groups = weight.unflatten(-1, (scales.shape[-1], -1))
+    return _Round.apply(groups, scales[..., None], None, *grid.code_range).flatten(-2)
+
+
+def round_to_scales(weight: Tensor, scales: Tensor, grid: Grid = DEVICE_GRID) -> QuantizedWeight:
+    """Nearest codes of a weight [N, K] for given scales [N, groups]."""
+    scales = scales.to(grid.scale_type)
+    wide = weight if weight.dtype == torch.float64 else weight.float()
+    groups = wide.unflatten(-1, (scales.shape[-1], -1))
+    codes = torch.round(groups / scales.to(wide.dtype)[..., None]).clamp_(*grid.code_range)
     return QuantizedWeight(codes.flatten(-2).to(torch.int8), scales)
 
 
-def absmax_scales(weight: Tensor, shrink: float = 1.0) -> Tensor:
-    """bfloat16 scales [N, K / 32] that put `shrink` times each group's largest magnitude on code 7.
+def largest_magnitudes(weight: Tensor, grid: Grid) -> Tensor:
+    """[N, groups] of a weight [N, K]."""
+    return weight.unflatten(-1, (-1, grid.group_size or weight.shape[-1])).abs().amax(-1)
+
+
+def absmax_scales(weight: Tensor, shrink: float = 1.0, grid: Grid = DEVICE_GRID) -> Tensor:
+    """Scales [N, groups] that put `shrink` times each group's largest magnitude on the last code.
 
     A group of zeros gets scale 1: the runtime refuses a scale of zero.
     """
-    largest = weight.float().unflatten(-1, (-1, GROUP_SIZE)).abs().amax(-1)
-    scales = (largest * (shrink / CODE_MAX)).to(torch.bfloat16)
+    scales = largest_magnitudes(weight.float(), grid) * (shrink / grid.code_range[1])
+    scales = scales.to(grid.scale_type)
     return torch.where(scales > 0, scales, torch.ones_like(scales))
 
 
-def quantize_weight(weight: Tensor, search_steps: int = 24) -> QuantizedWeight:
-    """Round a weight [N, K] to the grid; each group gets the scale with the least squared error.
+def quantize_weight(
+    weight: Tensor,
+    grid: Grid = DEVICE_GRID,
+    search_steps: int | None = None,
+    importance: Tensor | None = None,
+) -> QuantizedWeight:
+    """Round a weight [N, K] to a grid; each group gets the scale with the least squared error.
 
     The scales tried are the absolute-maximum scale shrunk to 1, ..., 1/2 of itself in
-    `search_steps` equal steps (0: the absolute maximum itself, no search). Clipping a few large
-    weights often costs less than coarse steps for all others.
+    `search_steps` equal steps (0: the absolute maximum itself; None: as the grid says). Clipping
+    a few large weights often costs less than coarse steps for all others. `importance` [K] weighs
+    the squared errors of the inputs, for example by their mean square.
 
-    Raises ValueError if K is no multiple of 32 or the weight is not finite.
+    Raises ValueError if K does not fit the grid or the weight is not finite.
     """
-    if weight.dim() != 2 or weight.shape[1] % GROUP_SIZE:
-        raise ValueError(f"a weight of shape {tuple(weight.shape)} has no groups of {GROUP_SIZE}")
+    if weight.dim() != 2 or not grid.fits(weight.shape[1]):
+        raise ValueError(f"a weight of shape {tuple(weight.shape)} has no groups for {grid.name}")
     if not torch.isfinite(weight).all():
         raise ValueError("the weight has values that are not finite")
-    best_scales = absmax_scales(weight)
-    best_error = _group_error(weight, best_scales)
-    for step in range(1, search_steps + 1):
-        scales = absmax_scales(weight, shrink=1.0 - 0.5 * step / search_steps)
-        error = _group_error(weight, scales)
+    steps = (SEARCH_STEPS if grid.searched else 0) if search_steps is None else search_steps
+    best_scales = absmax_scales(weight, grid=grid)
+    best_error = _group_error(weight, best_scales, grid, importance)
+    for step in range(1, steps + 1):
+        scales = absmax_scales(weight, 1.0 - 0.5 * step / steps, grid)
+        error = _group_error(weight, scales, grid, importance)
         better = error < best_error
         best_scales = torch.where(better, scales, best_scales)
         best_error = torch.where(better, error, best_error)
-    return round_to_scales(weight, best_scales)
+    return round_to_scales(weight, best_scales, grid)
 
 
-def _group_error(weight: Tensor, scales: Tensor) -> Tensor:
-    difference = round_to_scales(weight, scales).dequantize() - weight.float()
-    return difference.unflatten(-1, (-1, GROUP_SIZE)).square().sum(-1)
+def _group_error(weight: Tensor, scales: Tensor, grid: Grid, importance: Tensor | None) -> Tensor:
+    error = (round_to_scales(weight, scales, grid).dequantize() - weight.float()).square()
+    if importance is not None:
+        error = error * importance
+    return error.unflatten(-1, (scales.shape[-1], -1)).sum(-1)
 
 
-def fake_quantize_tokens(x: Tensor) -> Tensor:
-    """Round every token (last dimension) of x [..., K] to its own asymmetric int8 grid.
+def fake_quantize_tokens(x: Tensor, grid: Grid = DEVICE_GRID, clip: Tensor | None = None) -> Tensor:
+    """Round every token (last dimension) of x [..., K] to its own integer grid.
 
-    The range always contains zero; the zero point is the rounded code of zero. The same rule as
-    the runtime's, so that an eager network predicts what the device computes.
+    Asymmetric as the runtime does it, so that an eager network predicts what the device computes:
+    the range always contains zero, and the zero point is the rounded code of zero. `clip` [2]
+    shrinks the range's lower and upper end. Differentiable, also by `clip`.
     """
+    if grid.activation_bits is None:
+        return x
     low = x.amin(-1, keepdim=True).clamp(max=0.0)
     high = x.amax(-1, keepdim=True).clamp(min=0.0)
-    scale = (high - low) / 255
+    if clip is not None:
+        low, high = low * clip[0], high * clip[1]
+    largest = 2 ** (grid.activation_bits - 1) - 1
+    span = torch.maximum(-low, high) / largest if grid.symmetric else high - low
+    scale = span if grid.symmetric else span / (2 * largest + 1)
     scale = torch.where(scale > 0, scale, torch.ones_like(scale))
-    zero_point = torch.round(-128 - low / scale).clamp_(-128, 127)
-    codes = (torch.round(x / scale) + zero_point).clamp_(-128, 127)
-    return (codes - zero_point) * scale
-
-
-class FakeQuantLinear(nn.Module):
-    """A linear layer on the deployable grid, computed in floating point.
-
-    Stores the int4 codes (as int8 [N, K]) and bfloat16 scales [N, K / 32]; the input is rounded
-    per token to int8.
-    """
-
-    codes: Tensor
-    scales: Tensor
-
-    def __init__(self, weight: QuantizedWeight, bias: Tensor | None) -> None:
-        super().__init__()
-        self.out_features, self.in_features = weight.codes.shape
-        self.register_buffer("codes", weight.codes)
-        self.register_buffer("scales", weight.scales)
-        self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
-
-    @property
-    def quantized_weight(self) -> QuantizedWeight:
-        return QuantizedWeight(self.codes, self.scales)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(
-            fake_quantize_tokens(x), self.quantized_weight.dequantize(x.dtype), self.bias
-        )
+    zero_point = None
+    if not grid.symmetric:
+        zero_point = torch.round(-largest - 1 - low / scale).clamp(-largest - 1, largest).detach()
+    return _Round.apply(x, scale, zero_point, -largest - 1, largest)

@@ -1,17 +1,19 @@
-"""The 4-bit checkpoint on disk: two codes a byte and bfloat16 scales, exact to the bit.
+"""The quantized checkpoint on disk: real 4-bit storage, exact to the bit.
 
 A folder of
-    model.safetensors   per quantized site `<name>.codes` uint8 [N, K / 2] (the even column in the
-                        low half) and `<name>.scales` bfloat16 [N, K / 32]; every other tensor of
-                        the folded network under its own name
+    model.safetensors   per site `<name>.codes` (4 bit: uint8 [N, K / 2], the even column in the low
+                        half; 8 bit: int8 [N, K]) and `<name>.scales`; its transformation, if any,
+                        as `<name>.transform.*`; every other tensor of the folded network under its
+                        own name
     config.json         the network's configuration
-    quantization.json   grid, method and its options, quantized sites, layers kept and why
+    quantization.json   grid, method and its options, the form of every site, layers kept and why
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fgq.files import replacing_folder
-from fgq.quant.grids import GRID_NAME, GROUP_SIZE, FakeQuantLinear, QuantizedWeight
-from fgq.quant.sites import kept_layers
+from fgq.quant.grids import GRIDS, Grid, QuantizedWeight
+from fgq.quant.linear import FakeQuantLinear
+from fgq.quant.rotation import insert_rotation, is_rotated
+from fgq.quant.sites import Scope, fake_quantized, kept_layers
+from fgq.quant.transforms import Affine, AffineTransform
 from fgq.vggt import VGGT, CheckpointError, VGGTConfig
 
 FORMAT = "pocket-vggt-packed"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 RECIPE_NAME = "quantization.json"
 WEIGHTS_NAME = "model.safetensors"
 
@@ -50,37 +55,60 @@ def weights_file(checkpoint: str | Path) -> Path:
 
 
 def is_packed(path: str | Path) -> bool:
-    """Whether a path is a folder with a 4-bit checkpoint."""
+    """Whether a path is a folder with a quantized checkpoint."""
     return (Path(path) / RECIPE_NAME).is_file()
 
 
-def make_recipe(model: VGGT, how: Mapping[str, Any]) -> dict[str, Any]:
-    """What quantization.json says of a network whose quantized sites are `FakeQuantLinear`.
+def make_recipe(model: VGGT, how: Mapping[str, Any], scope: Scope = "all") -> dict[str, Any]:
+    """What quantization.json says of a network with `FakeQuantLinear` at its sites.
 
     `how` says how it came about: method, its options, source, versions.
     """
+    sites = fake_quantized(model)
+    grids = [site.grid for site in sites.values()]
+    grid = max(grids, key=grids.count)
+    kept = {n: why for n, why in kept_layers(model, grid, scope).items() if n not in sites}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear) and name not in kept:
+            kept[name] = "given 16 bits"
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "name": GRID_NAME,
-        "weights": {"bits": 4, "symmetric": True, "group_size": GROUP_SIZE, "scales": "bfloat16"},
-        "activations": {"bits": 8, "symmetric": False, "granularity": "token", "dynamic": True},
+        "name": grid.name,
+        "grid": asdict(grid),
+        "rotated": is_rotated(model),
         **how,
-        "sites": _quantized_names(model),
-        "kept": kept_layers(model),
+        "sites": {name: _site_form(site, grid) for name, site in sites.items()},
+        "kept": kept,
     }
 
 
-def save_packed(model: VGGT, folder: str | Path, how: Mapping[str, Any]) -> None:
-    """Write a network whose quantized sites are `FakeQuantLinear`; `how` as in `make_recipe`.
+def _site_form(site: FakeQuantLinear, grid: Grid) -> dict[str, Any]:
+    """What a loader must know of a site beside the shapes: only what is not as usual."""
+    form: dict[str, Any] = {}
+    if site.grid != grid:
+        form["grid"] = asdict(site.grid)
+    if site.transform is not None:
+        parts = site.transform.affine._asdict()
+        form["transform"] = {n: list(p.shape) for n, p in parts.items() if p is not None}
+    if site.activation_clip is not None:
+        form["activation_clip"] = True
+    return form
+
+
+def save_packed(
+    model: VGGT, folder: str | Path, how: Mapping[str, Any], scope: Scope = "all"
+) -> None:
+    """Write a network with `FakeQuantLinear` at its sites; `how` as in `make_recipe`.
 
     Raises CheckpointError if the folder cannot be written or holds something else.
     """
     folder = Path(folder)
     state = {key: x.detach().contiguous() for key, x in model.state_dict().items()}
-    for name in _quantized_names(model):
-        state[f"{name}.codes"] = pack_codes(state[f"{name}.codes"])
-    recipe = make_recipe(model, how)
+    for name, site in fake_quantized(model).items():
+        if site.grid.weight_bits == 4:
+            state[f"{name}.codes"] = pack_codes(state[f"{name}.codes"])
+    recipe = make_recipe(model, how, scope)
     try:
         with replacing_folder(folder, RECIPE_NAME) as part:
             save_file(state, part / WEIGHTS_NAME, metadata={"format": "pt"})
@@ -90,26 +118,25 @@ def save_packed(model: VGGT, folder: str | Path, how: Mapping[str, Any]) -> None
         raise CheckpointError(f"{folder}: cannot write the checkpoint: {error}") from error
 
 
-def _quantized_names(model: VGGT) -> list[str]:
-    return [n for n, module in model.named_modules() if isinstance(module, FakeQuantLinear)]
-
-
 def load_recipe(folder: str | Path) -> dict[str, Any]:
     """The content of quantization.json; CheckpointError if it is not ours."""
     path = Path(folder) / RECIPE_NAME
     try:
         recipe = json.loads(path.read_text())
         if recipe["format"] != FORMAT or recipe["format_version"] != FORMAT_VERSION:
-            raise ValueError("another format or version")
-        if recipe["name"] != GRID_NAME or not isinstance(recipe["sites"], list):
-            raise ValueError(f"the grid is not {GRID_NAME}")
+            raise ValueError("another format or version; quantize the checkpoint again")
+        if recipe["name"] not in GRIDS or not isinstance(recipe["sites"], dict):
+            raise ValueError(f"the grid is none of {', '.join(GRIDS)}")
+        for form in ({"grid": recipe["grid"]}, *recipe["sites"].values()):
+            if "grid" in form:
+                Grid(**form["grid"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: cannot be read as a quantization: {error}") from error
     return dict(recipe)
 
 
 def load_packed(folder: str | Path) -> VGGT:
-    """The network of a 4-bit checkpoint, with a `FakeQuantLinear` at every quantized site.
+    """The network of a quantized checkpoint, with a `FakeQuantLinear` at every site.
 
     In evaluation mode, on the CPU. Raises CheckpointError if a file or a tensor is missing,
     damaged or of the wrong shape.
@@ -122,10 +149,13 @@ def load_packed(folder: str | Path) -> VGGT:
         state = load_file(weights)
     except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise CheckpointError(f"{folder}: cannot be read: {error}") from error
+    grid = Grid(**recipe["grid"])
     with torch.device("meta"):
         model = VGGT(config)
-        for name in recipe["sites"]:
-            _insert_empty(model, name, folder)
+        if recipe["rotated"]:
+            insert_rotation(model)
+        for name, form in recipe["sites"].items():
+            _insert_empty(model, name, form, grid, folder)
     for name in recipe["sites"]:
         packed = state.get(f"{name}.codes")
         if packed is not None and packed.dtype == torch.uint8 and packed.dim() == 2:
@@ -141,13 +171,21 @@ def load_packed(folder: str | Path) -> VGGT:
     return model.eval()
 
 
-def _insert_empty(model: VGGT, name: str, folder: Path) -> None:
+def _insert_empty(
+    model: VGGT, name: str, form: Mapping[str, Any], usual: Grid, folder: Path
+) -> None:
+    grid = replace(usual, **form["grid"]) if "grid" in form else usual
     linear = dict(model.named_modules()).get(name)
-    if not isinstance(linear, nn.Linear) or linear.in_features % GROUP_SIZE:
+    if not isinstance(linear, nn.Linear) or not grid.fits(linear.in_features):
         raise CheckpointError(f"{folder}: the network has no linear to quantize at {name!r}")
     rows, width = linear.weight.shape
+    groups = width // (grid.group_size or width)
     weight = QuantizedWeight(
-        torch.empty(rows, width, dtype=torch.int8),
-        torch.empty(rows, width // GROUP_SIZE, dtype=torch.bfloat16),
+        torch.empty(rows, width, dtype=torch.int8), torch.empty(rows, groups, dtype=grid.scale_type)
     )
-    model.set_submodule(name, FakeQuantLinear(weight, linear.bias))
+    transform = None
+    if "transform" in form:
+        parts = {part: torch.empty(shape) for part, shape in form["transform"].items()}
+        transform = AffineTransform(Affine(**parts))
+    clip = torch.empty(2) if form.get("activation_clip") else None
+    model.set_submodule(name, FakeQuantLinear(weight, linear.bias, grid, transform, clip))

@@ -9,7 +9,7 @@ import torch
 
 from fgq.files import file_sha256
 from fgq.methods import quantize_rtn
-from fgq.quant.grids import FakeQuantLinear
+from fgq.quant.linear import FakeQuantLinear
 from fgq.quant.packed import is_packed, save_packed, weights_file
 from fgq.quant.sites import kept_layers
 from fgq.vggt import CheckpointError, load_checkpoint
@@ -33,7 +33,7 @@ def run_quantize(args: argparse.Namespace) -> None:
         raise CheckpointError(f"{args.checkpoint}: is in 4 bit already")
     model = load_checkpoint(args.checkpoint)
     full_bytes = sum(x.numel() * 4 for x in model.state_dict().values())
-    quantize_rtn(model, args.search_steps)
+    quantize_rtn(model, search_steps=args.search_steps)
     recipe = {
         "method": args.method,
         "options": {"search_steps": args.search_steps},

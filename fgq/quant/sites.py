@@ -2,43 +2,57 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import nn
 
-from fgq.quant.grids import GROUP_SIZE
+from fgq.quant.grids import DEVICE_GRID, Grid
+from fgq.quant.linear import FakeQuantLinear
 from fgq.vggt import VGGT
 
-QUANTIZED_PARTS = ("aggregator", "camera_head")
+Scope = Literal["aggregator", "all"]
+BLOCKS = ("aggregator.frame_blocks.", "aggregator.global_blocks.")
+EVERY = ("aggregator.", "camera_head.")
 
 
-def quantized_sites(model: nn.Module) -> dict[str, nn.Linear]:
-    """The linears that go to 4 bit, by module name, in the order of the network.
+def quantized_sites(
+    model: nn.Module, grid: Grid = DEVICE_GRID, scope: Scope = "all"
+) -> dict[str, nn.Linear]:
+    """The linears that go on the grid, by module name, in the order of the network.
 
-    Every linear of the patch embedder, the aggregator and the camera head whose input width is a
-    multiple of the group size.
+    "aggregator": those of its frame and global blocks, as the paper does. "all": every linear of
+    the patch embedder, the aggregator and the camera head whose input width fits the grid.
     """
     return {
         name: module
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and _reason_to_keep(name, module) is None
+        if isinstance(module, nn.Linear) and _reason_to_keep(name, module, grid, scope) is None
     }
 
 
-def kept_layers(model: VGGT) -> dict[str, str]:
+def kept_layers(model: VGGT, grid: Grid = DEVICE_GRID, scope: Scope = "all") -> dict[str, str]:
     """The linears and convolutions that stay in floating point: {module name: reason}."""
     kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
     reasons = {
-        name: _reason_to_keep(name, module)
+        name: _reason_to_keep(name, module, grid, scope)
         for name, module in model.named_modules()
         if isinstance(module, kinds)
     }
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def _reason_to_keep(name: str, module: nn.Module) -> str | None:
-    if name.split(".")[0] not in QUANTIZED_PARTS:
+def fake_quantized(model: nn.Module) -> dict[str, FakeQuantLinear]:
+    """The linears of a network that are on a grid already, by module name."""
+    return {n: module for n, module in model.named_modules() if isinstance(module, FakeQuantLinear)}
+
+
+def _reason_to_keep(name: str, module: nn.Module, grid: Grid, scope: Scope) -> str | None:
+    if not name.startswith(EVERY):
         return "dense head: exponentials of its outputs are the depth and its confidence"
     if not isinstance(module, nn.Linear):
         return "convolution: the 4-bit kernels are for linears"
-    if module.in_features % GROUP_SIZE:
-        return f"input width {module.in_features} is no multiple of {GROUP_SIZE}"
+    if scope == "aggregator" and not name.startswith(BLOCKS):
+        return "outside the frame and global blocks"
+    if not grid.fits(module.in_features):
+        return f"input width {module.in_features} is no multiple of {grid.group_size}"
     return None

@@ -71,7 +71,7 @@ def test_rounding_is_idempotent_and_within_half_a_step(weight: Tensor) -> None:
 
 def test_search_never_makes_a_group_worse(weight: Tensor) -> None:
     def group_error(steps: int) -> Tensor:
-        difference = quantize_weight(weight, steps).dequantize() - weight
+        difference = quantize_weight(weight, search_steps=steps).dequantize() - weight
         return difference.unflatten(1, (-1, 32)).square().sum(-1)
 
     plain, searched = group_error(0), group_error(24)
