@@ -61,11 +61,11 @@ def load_clip(sequence: Sequence, indices: Indices[int], size: tuple[int, int]) 
             f"{sequence.name} has frames 0 to {len(sequence.frames) - 1}, not {indices}"
         )
     frames = [sequence.frames[index] for index in indices]
-    fits = [_fit(frame, size) for frame in frames]
+    fits = [_fit(frame.size, size) for frame in frames]
     to_first = frames[0].camera_to_world
     extrinsic = [np.linalg.inv(frame.camera_to_world) @ to_first for frame in frames]
     return PosedClip(
-        images=np.stack([_image(frame, fit) for frame, fit in zip(frames, fits, strict=True)]),
+        images=np.stack([cover_image(frame.read_image(), size) for frame in frames]),
         extrinsic=np.stack(extrinsic)[:, :3].astype(np.float32),
         intrinsic=np.stack([_intrinsic(f, fit) for f, fit in zip(frames, fits, strict=True)]),
         depth=_depth(frames, fits),
@@ -73,20 +73,22 @@ def load_clip(sequence: Sequence, indices: Indices[int], size: tuple[int, int]) 
     )
 
 
-def _fit(frame: Frame, size: tuple[int, int]) -> _Fit:
-    height, width = frame.size
+def cover_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Image [h, w, 3] resized to cover size (H, W) and cropped to it centrally."""
+    fit = _fit((image.shape[0], image.shape[1]), size)
+    shrinks = fit.resized[0] <= image.shape[0]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    resized = cv2.resize(image, fit.resized[::-1], interpolation=how)
+    return np.asarray(fit.crop(resized), np.uint8)
+
+
+def _fit(stored: tuple[int, int], size: tuple[int, int]) -> _Fit:
+    height, width = stored
     factor = max(size[0] / height, size[1] / width)
     resized = max(round(height * factor), size[0]), max(round(width * factor), size[1])
     scale = np.array([resized[1] / width, resized[0] / height])
     offset = np.array([(resized[1] - size[1]) // 2, (resized[0] - size[0]) // 2], np.float64)
     return _Fit(scale, offset, resized, size)
-
-
-def _image(frame: Frame, fit: _Fit) -> NDArray[np.uint8]:
-    shrinks = fit.resized[0] <= frame.size[0]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    image = cv2.resize(frame.read_image(), fit.resized[::-1], interpolation=how)
-    return np.asarray(fit.crop(image), np.uint8)
 
 
 def _intrinsic(frame: Frame, fit: _Fit) -> NDArray[np.float32]:
