@@ -41,15 +41,18 @@ class CameraHead(nn.Module):
         # The emitted code is the sum of one correction an iteration.
         self.pose_branch.fc2.bias.copy_(torch.tensor(INITIAL_POSE) / self.iterations)
 
-    def forward(self, tokens: Tensor) -> list[Tensor]:
-        """tokens [B, S, P, 2C] of the last layer -> the pose codes [B, S, 9] of every iteration."""
+    def forward(self, tokens: Tensor, detach: bool = True) -> list[Tensor]:
+        """tokens [B, S, P, 2C] of the last layer -> the pose codes [B, S, 9] of every iteration.
+
+        `detach` stops the gradient between iterations, as training wants it: every iteration learns
+        from its own loss only. Without it a code has the derivative of all that led to it.
+        """
         z = self.token_norm(tokens[:, :, 0])
         z_plain = F.layer_norm(z, z.shape[-1:], eps=1e-6)
         code = None
         codes = []
         for _ in range(self.iterations):
-            # Every iteration learns from its own loss only.
-            known = self.empty_pose_tokens if code is None else code.detach()
+            known = self.empty_pose_tokens if code is None else code.detach() if detach else code
             shift, scale, gate = self.poseLN_modulation(self.embed_pose(known)).chunk(3, dim=-1)
             y = z + gate * (z_plain * (1 + scale) + shift)
             for block in self.trunk:
