@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run_render_demo,
     )
     from fgq.evaluate.evaluate_command import add_evaluate_arguments, run_evaluate
+    from fgq.fisher_command import add_fisher_arguments, run_fisher
     from fgq.quant.quantize_command import add_quantize_arguments, run_quantize
     from fgq.train.train_command import add_train_arguments, run_train
     from fgq.vggt import CheckpointError
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("render-demo", "render the demo clip", add_render_demo_arguments, run_render_demo),
         ("train", "train a VGGT on rendered scenes", add_train_arguments, run_train),
         ("quantize", "make a 4-bit checkpoint", add_quantize_arguments, run_quantize),
+        ("fisher", "measure which activations matter", add_fisher_arguments, run_fisher),
         ("evaluate", "measure poses and depth", add_evaluate_arguments, run_evaluate),
     ):
         command = commands.add_parser(name, help=text, description=text)
