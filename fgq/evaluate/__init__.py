@@ -1,6 +1,33 @@
-"""How good a network's poses and depth are, on synthetic scenes and on posed photographs."""
+"""How good a network is on scenes with known geometry, and how near to its original."""
 
+from fgq.evaluate.clips import ClipSet, EvaluationClip, sequence_set, synthetic_set
 from fgq.evaluate.depth import depth_metrics
-from fgq.evaluate.pose import auc, pose_metrics, relative_pose_errors
+from fgq.evaluate.fidelity import sqnr_db, watching_blocks
+from fgq.evaluate.intervals import Interval, bootstrap_interval, paired_bootstrap
+from fgq.evaluate.measure import load_network, measure_clip, measure_set
+from fgq.evaluate.points import align_points, point_metrics, umeyama
+from fgq.evaluate.pose import relative_pose_errors
+from fgq.evaluate.summary import compare, metric_samples, summarize
 
-__all__ = ["auc", "depth_metrics", "pose_metrics", "relative_pose_errors"]
+__all__ = [
+    "ClipSet",
+    "EvaluationClip",
+    "Interval",
+    "align_points",
+    "bootstrap_interval",
+    "compare",
+    "depth_metrics",
+    "load_network",
+    "measure_clip",
+    "measure_set",
+    "metric_samples",
+    "paired_bootstrap",
+    "point_metrics",
+    "relative_pose_errors",
+    "sequence_set",
+    "sqnr_db",
+    "summarize",
+    "synthetic_set",
+    "umeyama",
+    "watching_blocks",
+]

@@ -1,11 +1,28 @@
-"""Relative camera pose error over all pairs of views, and the area under its accuracy curve."""
+"""Relative camera pose error over all pairs of views, and what is said of many pairs."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+THRESHOLDS = (3, 5, 15, 30)  # degrees, of AUC
+ACCURACY_THRESHOLDS = (5, 15, 30)  # degrees, of RRA and RTA
+
+
+def relative_poses(extrinsic: Tensor) -> tuple[Tensor, Tensor]:
+    """Second camera from first camera, for every pair of views i < j of extrinsic [S, 3, 4].
+
+    Returns rotations [S*(S-1)/2, 3, 3] and translations [S*(S-1)/2, 3] in float64.
+    """
+    first, second = torch.triu_indices(len(extrinsic), len(extrinsic), offset=1)
+    extrinsic = extrinsic.double()
+    rotation = extrinsic[second, :, :3] @ extrinsic[first, :, :3].mT
+    translation = extrinsic[second, :, 3:] - rotation @ extrinsic[first, :, 3:]
+    return rotation, translation[..., 0]
 
 
 def relative_pose_errors(predicted: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
@@ -15,37 +32,40 @@ def relative_pose_errors(predicted: Tensor, truth: Tensor) -> tuple[Tensor, Tens
     Returns rotation error and error of the translation's direction, each [S*(S-1)/2] in degrees.
     A direction is not told from its opposite by many benchmarks; here it is: 0 to 180 degrees.
     """
-    first, second = torch.triu_indices(len(truth), len(truth), offset=1)
-    rotation_p, translation_p = _relative(predicted.double(), first, second)
-    rotation_t, translation_t = _relative(truth.double(), first, second)
-    # Neither angle goes through an arc cosine, which cannot tell 0 from 0.03 degrees in fp32.
-    chord = (rotation_p - rotation_t).flatten(1).norm(dim=-1) / math.sqrt(8)
-    rotation_error = 2 * torch.asin(chord.clamp(max=1))
+    rotation_p, translation_p = relative_poses(predicted)
+    rotation_t, translation_t = relative_poses(truth)
     sine = torch.linalg.cross(translation_p, translation_t).norm(dim=-1)
     direction_error = torch.atan2(sine, (translation_p * translation_t).sum(-1))
-    return torch.rad2deg(rotation_error), torch.rad2deg(direction_error)
+    return rotation_angle(rotation_p, rotation_t), torch.rad2deg(direction_error)
 
 
-def auc(rotation_error: Tensor, translation_error: Tensor, threshold: int) -> float:
-    """Mean over t = 1..threshold degrees of the share of pairs whose larger error is below t."""
-    worst = torch.maximum(rotation_error, translation_error)
-    limits = torch.arange(1, threshold + 1, dtype=worst.dtype)
-    return (worst[:, None] < limits).double().mean().item()
+def rotation_angle(first: Tensor, second: Tensor) -> Tensor:
+    """Degrees between rotations [N, 3, 3] -> [N], without an arc cosine, which cannot tell 0 from
+    0.03 degrees in fp32."""
+    chord = (first - second).flatten(1).norm(dim=-1) / math.sqrt(8)
+    return torch.rad2deg(2 * torch.asin(chord.clamp(max=1)))
 
 
-def pose_metrics(rotation_error: Tensor, translation_error: Tensor) -> dict[str, float]:
-    """Summary of the pairs of a whole set: degrees, and AUC at 3, 5, 15 and 30 degrees."""
-    metrics = {
-        "rotation_median_deg": rotation_error.median().item(),
-        "rotation_mean_deg": rotation_error.mean().item(),
-        "translation_median_deg": translation_error.median().item(),
-    }
-    for limit in (3, 5, 15, 30):
-        metrics[f"auc{limit}"] = auc(rotation_error, translation_error, limit)
-    return metrics
+def auc_shares(error: NDArray[np.float64], threshold: int) -> NDArray[np.float64]:
+    """What each pair adds to the area under the accuracy curve: its mean over pairs is AUC.
+
+    error: degrees, of any shape. AUC is the mean over t = 1..threshold degrees of the share of
+    pairs with an error below t (bins of 1 degree, arXiv 2503.11651).
+    """
+    return np.clip(threshold - np.floor(error), 0, threshold) / threshold
 
 
-def _relative(extrinsic: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    rotation = extrinsic[second, :, :3] @ extrinsic[first, :, :3].transpose(-1, -2)
-    translation = extrinsic[second, :, 3:] - rotation @ extrinsic[first, :, 3:]
-    return rotation, translation[..., 0]
+def pose_pair_values(
+    rotation: NDArray[np.float64], direction: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """Per pair (any shape, degrees) what AUC, RRA and RTA are the mean of.
+
+    AUC takes the larger of both errors; RRA@t and RTA@t are the shares of pairs with a rotation
+    or direction error below t degrees.
+    """
+    worst = np.maximum(rotation, direction)
+    values = {f"auc{limit}": auc_shares(worst, limit) for limit in THRESHOLDS}
+    for limit in ACCURACY_THRESHOLDS:
+        values[f"rra{limit}"] = (rotation < limit).astype(np.float64)
+        values[f"rta{limit}"] = (direction < limit).astype(np.float64)
+    return values
