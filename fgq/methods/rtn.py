@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fgq.methods.block import BlockData, MethodOptions, block_linears
 from fgq.quant import (
     DEVICE_GRID,
     FakeQuantLinear,
@@ -12,6 +13,7 @@ from fgq.quant import (
     quantized_sites,
 )
 from fgq.vggt import VGGT
+from fgq.vggt.attention import Block
 
 
 def quantize_rtn(
@@ -29,3 +31,15 @@ def quantize_rtn(
     for name, linear in quantized_sites(model, grid, scope).items():
         weight = quantize_weight(linear.weight.detach(), grid, search_steps)
         model.set_submodule(name, FakeQuantLinear(weight, linear.bias.detach(), grid))
+
+
+def quantize_block_rtn(block: Block, data: BlockData, options: MethodOptions) -> None:
+    """The same for one block; no data is used."""
+    round_block(block, options.grid)
+
+
+def round_block(block: Block, grid: Grid) -> None:
+    """Round the four linears of a block to nearest, in place."""
+    for name, linear in block_linears(block).items():
+        weight = quantize_weight(linear.weight.detach(), grid)
+        block.set_submodule(name, FakeQuantLinear(weight, linear.bias.detach(), grid))

@@ -64,7 +64,7 @@ GRIDS = {
 
 @dataclass(frozen=True)
 class QuantizedWeight:
-    """codes: int8 [N, K]. scales: [N, groups], positive; bfloat16 for groups, fp32 for whole rows."""
+    """codes: int8 [N, K]. scales: [N, groups], positive: bfloat16 for groups, fp32 for rows."""
 
     codes: Tensor
     scales: Tensor
@@ -106,7 +106,7 @@ class _Round(torch.autograd.Function):
 
 
 def fake_quantize_weight(weight: Tensor, scales: Tensor, grid: Grid) -> Tensor:
-    """Differentiable `round_to_scales(...).dequantize()` for scales [N, groups] of any precision."""
+    """Differentiable `round_to_scales(...).dequantize()`, for scales [N, groups] in fp32."""
     scales = scales + (scales.to(grid.scale_type).to(scales.dtype) - scales).detach()
     groups = weight.unflatten(-1, (scales.shape[-1], -1))
     return _Round.apply(groups, scales[..., None], None, *grid.code_range).flatten(-2)

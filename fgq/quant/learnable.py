@@ -14,11 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fgq.quant.grids import (
+    SEARCH_STEPS,
     Grid,
     QuantizedWeight,
     fake_quantize_tokens,
     fake_quantize_weight,
     largest_magnitudes,
+    quantize_weight,
     round_to_scales,
 )
 from fgq.quant.linear import FakeQuantLinear
@@ -26,6 +28,7 @@ from fgq.quant.transforms import Affine, AffineTransform
 
 MAX_LOG_SINGULAR = 0.5 * math.log(1000.0)  # the condition number stays below 1000
 INITIAL_CLIP = 4.0  # logit: 98.2 % of the range
+MAX_INITIAL_CLIP = 0.995  # a larger share has next to no gradient
 
 
 class LearnableMatrix(nn.Module):
@@ -67,7 +70,7 @@ def cayley(raw: Tensor) -> Tensor:
 
 
 class LearnableTransform(nn.Module):
-    """A learned `Affine`: parts that are given are learned, `fixed` ones are kept as they are."""
+    """A learned `Affine` of the parts that are given, within those that are `fixed`."""
 
     def __init__(
         self,
@@ -75,22 +78,33 @@ class LearnableTransform(nn.Module):
         left: LearnableMatrix | None = None,
         right: LearnableMatrix | None = None,
         scale: Tensor | None = None,
+        fixed: Affine | None = None,
     ) -> None:
         super().__init__()
+        self.fixed = None if fixed is None else AffineTransform(fixed)
         self.log_diagonal = None if diagonal is None else nn.Parameter(diagonal.log())
         self.left, self.right = left, right
         self.log_scale = None if scale is None else nn.Parameter(scale.log())
 
     def affines(self, dtype: torch.dtype = torch.float32) -> tuple[Affine, Affine]:
         """The transformation and its inverse transposed."""
-        forward, inverse = {}, {}
+        forward = Affine() if self.fixed is None else self.fixed.affine.to(dtype)
+        inverse = forward.inverse_transposed().to(dtype)
         for name, matrix in (("left", self.left), ("right", self.right)):
             if matrix is not None:
-                forward[name], inverse[name] = matrix.matrices(dtype)
+                there, back = matrix.matrices(dtype)
+                forward, inverse = (
+                    forward._replace(**{name: there}),
+                    inverse._replace(**{name: back}),
+                )
         for name, log in (("diagonal", self.log_diagonal), ("scale", self.log_scale)):
             if log is not None:
-                forward[name], inverse[name] = log.to(dtype).exp(), (-log.to(dtype)).exp()
-        return Affine(**forward), Affine(**inverse)
+                there, back = log.to(dtype).exp(), (-log.to(dtype)).exp()
+                forward, inverse = (
+                    forward._replace(**{name: there}),
+                    inverse._replace(**{name: back}),
+                )
+        return forward, inverse
 
 
 class LearnableLinear(nn.Module):
@@ -148,6 +162,15 @@ class LearnableLinear(nn.Module):
             bias = torch.cat((bias[:rest], _turn_values(bias[rest:], matrix)))
         return affine, weight, bias
 
+    @torch.no_grad()
+    def search_clip(self, importance: Tensor) -> None:
+        """Start the weight's clips where the squared error, weighted by the importance [K] of the
+        transformed inputs, is least."""
+        _, weight, _ = self.transformed()
+        found = quantize_weight(weight, self.grid, SEARCH_STEPS, importance).scales.float()
+        share = found * self.grid.code_range[1] / largest_magnitudes(weight, self.grid)
+        self.weight_clip.copy_(torch.logit(share.clamp(0.4, MAX_INITIAL_CLIP)))
+
     def scales(self, weight: Tensor) -> Tensor:
         """Scales [N, groups] of the transformed weight, clipped as learned."""
         largest = largest_magnitudes(weight, self.grid).clamp(min=1e-8)
@@ -155,10 +178,16 @@ class LearnableLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         affine, weight, bias = self.transformed()
-        clip = None if self.activation_clip is None else torch.sigmoid(self.activation_clip)
-        x = fake_quantize_tokens(affine.apply(x), self.grid, clip)
+        x = fake_quantize_tokens(affine.apply(x), self.grid, self._clip())
         weight = fake_quantize_weight(weight, self.scales(weight), self.grid)
         return F.linear(x, weight, bias)
+
+    def quantized_input(self, x: Tensor) -> Tensor:
+        """What the rounded weight is multiplied with."""
+        return fake_quantize_tokens(self.transformed()[0].apply(x), self.grid, self._clip())
+
+    def _clip(self) -> Tensor | None:
+        return None if self.activation_clip is None else torch.sigmoid(self.activation_clip)
 
     @torch.no_grad()
     def freeze(self, weight: QuantizedWeight | None, keep_diagonal: bool) -> FakeQuantLinear:
@@ -169,9 +198,8 @@ class LearnableLinear(nn.Module):
             weight = round_to_scales(exact, self.scales(exact), self.grid)
         if not keep_diagonal:
             affine = affine._replace(diagonal=None)
-        clip = None if self.activation_clip is None else torch.sigmoid(self.activation_clip)
         transform = None if affine.is_identity else AffineTransform(affine.to(torch.float32))
-        return FakeQuantLinear(weight, bias.float(), self.grid, transform, clip)
+        return FakeQuantLinear(weight, bias.float(), self.grid, transform, self._clip())
 
 
 def _turn_values(x: Tensor, matrix: Tensor) -> Tensor:

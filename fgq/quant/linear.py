@@ -19,6 +19,7 @@ class FakeQuantLinear(nn.Module):
 
     codes: Tensor
     scales: Tensor
+    activation_clip: Tensor | None
 
     def __init__(
         self,

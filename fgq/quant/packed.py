@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save, save_file
 from torch import Tensor, nn
 
-from fgq.files import replacing_folder
+from fgq.files import replacing_folder, write_file
 from fgq.quant.grids import GRIDS, Grid, QuantizedWeight
 from fgq.quant.linear import FakeQuantLinear
 from fgq.quant.rotation import insert_rotation, is_rotated
@@ -78,13 +78,18 @@ def make_recipe(model: VGGT, how: Mapping[str, Any], scope: Scope = "all") -> di
         "grid": asdict(grid),
         "rotated": is_rotated(model),
         **how,
-        "sites": {name: _site_form(site, grid) for name, site in sites.items()},
+        "sites": site_forms(model, grid),
         "kept": kept,
     }
 
 
+def site_forms(module: nn.Module, grid: Grid) -> dict[str, dict[str, Any]]:
+    """What a loader must know of each site beside its shape, for `insert_sites`."""
+    return {name: _site_form(site, grid) for name, site in fake_quantized(module).items()}
+
+
 def _site_form(site: FakeQuantLinear, grid: Grid) -> dict[str, Any]:
-    """What a loader must know of a site beside the shapes: only what is not as usual."""
+    """Only what is not as usual."""
     form: dict[str, Any] = {}
     if site.grid != grid:
         form["grid"] = asdict(site.grid)
@@ -154,8 +159,7 @@ def load_packed(folder: str | Path) -> VGGT:
         model = VGGT(config)
         if recipe["rotated"]:
             insert_rotation(model)
-        for name, form in recipe["sites"].items():
-            _insert_empty(model, name, form, grid, folder)
+        insert_sites(model, recipe["sites"], grid, folder)
     for name in recipe["sites"]:
         packed = state.get(f"{name}.codes")
         if packed is not None and packed.dtype == torch.uint8 and packed.dim() == 2:
@@ -171,21 +175,50 @@ def load_packed(folder: str | Path) -> VGGT:
     return model.eval()
 
 
-def _insert_empty(
-    model: VGGT, name: str, form: Mapping[str, Any], usual: Grid, folder: Path
+def save_sites(module: nn.Module, path: Path, usual: Grid) -> None:
+    """Write a part of a network with its sites, for `load_sites`. Raises OSError."""
+    forms = {"sites": json.dumps(site_forms(module, usual))}
+    state = {key: x.detach().cpu().contiguous() for key, x in module.state_dict().items()}
+    write_file(path, save(state, metadata=forms))
+
+
+def load_sites(module: nn.Module, path: Path, usual: Grid) -> None:
+    """Bring a part of a network that is not quantized yet into the state that was saved, in place.
+
+    Raises CheckpointError if the file is damaged or of another network.
+    """
+    device = next(module.parameters()).device
+    try:
+        with safe_open(path, "pt") as file:
+            forms = json.loads(file.metadata()["sites"])
+            state = {key: file.get_tensor(key).to(device) for key in file.keys()}  # noqa: SIM118
+        insert_sites(module, forms, usual, path)
+        module.load_state_dict(state, assign=True)
+    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from error
+
+
+def insert_sites(
+    module: nn.Module, forms: Mapping[str, Mapping[str, Any]], usual: Grid, source: Path
 ) -> None:
-    grid = replace(usual, **form["grid"]) if "grid" in form else usual
-    linear = dict(model.named_modules()).get(name)
-    if not isinstance(linear, nn.Linear) or not grid.fits(linear.in_features):
-        raise CheckpointError(f"{folder}: the network has no linear to quantize at {name!r}")
-    rows, width = linear.weight.shape
-    groups = width // (grid.group_size or width)
-    weight = QuantizedWeight(
-        torch.empty(rows, width, dtype=torch.int8), torch.empty(rows, groups, dtype=grid.scale_type)
-    )
-    transform = None
-    if "transform" in form:
-        parts = {part: torch.empty(shape) for part, shape in form["transform"].items()}
-        transform = AffineTransform(Affine(**parts))
-    clip = torch.empty(2) if form.get("activation_clip") else None
-    model.set_submodule(name, FakeQuantLinear(weight, linear.bias, grid, transform, clip))
+    """Put an empty `FakeQuantLinear` at every site, in place, to load a state into.
+
+    Raises CheckpointError, which names the source, if the module has no such linear.
+    """
+    for name, form in forms.items():
+        grid = Grid(**form["grid"]) if "grid" in form else usual
+        linear = dict(module.named_modules()).get(name)
+        if not isinstance(linear, nn.Linear) or not grid.fits(linear.in_features):
+            raise CheckpointError(f"{source}: the network has no linear to quantize at {name!r}")
+        rows, width = linear.weight.shape
+        groups = width // (grid.group_size or width)
+        weight = QuantizedWeight(
+            torch.empty(rows, width, dtype=torch.int8),
+            torch.empty(rows, groups, dtype=grid.scale_type),
+        )
+        transform = None
+        if "transform" in form:
+            parts = {part: torch.empty(shape) for part, shape in form["transform"].items()}
+            transform = AffineTransform(Affine(**parts))
+        clip = torch.empty(2) if form.get("activation_clip") else None
+        module.set_submodule(name, FakeQuantLinear(weight, linear.bias, grid, transform, clip))

@@ -19,8 +19,7 @@ from fgq.vggt.attention import Block
 class Affine(NamedTuple):
     """diagonal [K], left [n1, n1], right [n2, n2], scale [K] with K = n1 n2; None = identity.
 
-    left and right are both there or both missing. Row vectors: x T = ((x * diagonal)
-    (left kron right)) * scale.
+    Row vectors: x T = ((x * diagonal) (left kron right)) * scale.
     """
 
     diagonal: Tensor | None = None
@@ -32,9 +31,11 @@ class Affine(NamedTuple):
         """x [..., K] -> x T [..., K]."""
         if self.diagonal is not None:
             x = x * self.diagonal
-        if self.left is not None and self.right is not None:
-            grid = x.unflatten(-1, (len(self.left), len(self.right)))
-            x = (self.left.mT @ (grid @ self.right)).flatten(-2)
+        if self.left is not None:
+            grid = x.unflatten(-1, (len(self.left), -1))
+            x = (self.left.mT @ (grid if self.right is None else grid @ self.right)).flatten(-2)
+        elif self.right is not None:
+            x = (x.unflatten(-1, (-1, len(self.right))) @ self.right).flatten(-2)
         if self.scale is not None:
             x = x * self.scale
         return x

@@ -55,7 +55,7 @@ class Aggregator(nn.Module):
         height, width = image_height // c.patch_size, image_width // c.patch_size
         kept = c.kept_layers if layers is None else layers
 
-        x = self._embed(images)
+        x = self.embed(images)
         tokens = x.shape[1]
         head_dim = c.embed_dim // c.num_heads
         rope = rope_2d(height, width, head_dim, c.num_special_tokens, images.device)
@@ -72,7 +72,7 @@ class Aggregator(nn.Module):
                 outputs[i] = torch.cat((x_frame, x), dim=-1).unflatten(0, (batch, views))
         return outputs
 
-    def _embed(self, images: Tensor) -> Tensor:
+    def embed(self, images: Tensor) -> Tensor:
         """images [B, S, 3, H, W] -> all tokens of all views [B S, P, C]."""
         batch, views = images.shape[:2]
         mean = images.new_tensor(IMAGE_MEAN).view(3, 1, 1)

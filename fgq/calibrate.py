@@ -1,0 +1,202 @@
+"""Quantize a network block by block on calibration clips, resumable after any interruption.
+
+The walk (FGQ, arXiv 2605.15828, section 3): clips go through the blocks in the order of the
+network. At each block the full-precision outputs are the targets, a method replaces the block's
+linears, and the next block gets what its full-precision or its quantized predecessors put out.
+Only the tokens of one place in the network and one block's training state are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fgq.data.calibration import CalibrationClip, clip_images
+from fgq.fisher import Fisher, block_names
+from fgq.importance import block_weight, token_importance
+from fgq.methods import METHODS, BlockData, MethodOptions
+from fgq.quant import FakeQuantLinear, Scope, fold_layer_scale, quantize_weight, quantized_sites
+from fgq.quant.packed import load_sites, save_sites
+from fgq.quant.rotation import residual_rotation, rotate_residual
+from fgq.vggt import VGGT
+from fgq.vggt.attention import Block, Rope, rope_2d
+from fgq.vggt.patch_embed import DinoPatchEmbed
+
+Forward = Callable[[nn.Module, int, Tensor], Tensor]
+Progress = Callable[[str, float, float], None]
+
+
+@dataclass
+class Tokens:
+    """Per clip [S, P, C]: what the full-precision and the quantized network hold at one place."""
+
+    full: list[Tensor]
+    quantized: list[Tensor]
+
+
+class Calibration:
+    """One walk through a network, which it quantizes in place.
+
+    `work` is a folder where every finished block is kept; a walk that finds blocks of the very
+    same job there takes them as they are. None keeps nothing. `progress` gets the block's name, the
+    share of it that is done and its loss as a share of the one before training. `losses` has
+    every block's final loss on the calibration clips, weighted as the options say.
+    """
+
+    def __init__(
+        self,
+        model: VGGT,
+        method: str,
+        options: MethodOptions,
+        clips: Sequence[CalibrationClip],
+        fisher: Fisher | None = None,
+        scope: Scope = "aggregator",
+        work: Path | None = None,
+        progress: Progress = lambda name, done, loss: None,
+    ) -> None:
+        if fisher is None and options.weighting != "none":
+            raise ValueError(f"weighting by {options.weighting} needs Fisher information: --fisher")
+        self.model, self.method, self.options = model, method, options
+        self.clips, self.fisher, self.scope = list(clips), fisher, scope
+        self.work, self.progress = work, progress
+        self.losses: dict[str, float] = {}
+        self.rotation: Tensor | None = None
+        self.device = next(model.parameters()).device
+
+    def run(self) -> None:
+        """Raises ValueError if tokens or losses are not finite."""
+        model = self.model.requires_grad_(False)
+        fold_layer_scale(model)
+        if self.method == "fgq" and not self.options.grid.clipped:
+            rotation = residual_rotation(model.config.embed_dim, self.options.seed)
+            rotate_residual(model, rotation)
+            self.rotation = rotation.to(self.device, torch.float32)
+        tokens = Tokens(self._embedded(), [])
+        if self.scope == "all":
+            self._quantize_embedder()
+        tokens.quantized = self._embedded() if self.scope == "all" else list(tokens.full)
+        last = self._quantize_aggregator(tokens)
+        if self.scope == "all" and "camera" in model.config.heads:
+            self._quantize_camera_head(last)
+
+    @torch.no_grad()
+    def _embedded(self) -> list[Tensor]:
+        return [self.model.aggregator.embed(self._images(i)) for i in range(len(self.clips))]
+
+    def _images(self, clip: int) -> Tensor:
+        return clip_images(self.clips[clip]).to(self.device)
+
+    def _quantize_embedder(self) -> None:
+        embedder = self.model.aggregator.patch_embed
+        if not isinstance(embedder, DinoPatchEmbed):
+            return
+        start = [
+            seen_inputs(embedder.blocks[0], self.model.aggregator.embed, images)[0]
+            for images in map(self._images, range(len(self.clips)))
+        ]
+        tokens = Tokens(list(start), list(start))
+        for i in range(len(embedder.blocks)):
+            name = f"aggregator.patch_embed.blocks.{i}"
+            self._quantize_block(name, tokens, lambda block, _, x: block(x))
+
+    def _quantize_aggregator(self, tokens: Tokens) -> Tokens:
+        """Returns the tokens of the last layer, both halves."""
+        frame = tokens
+        for name in block_names(self.model.config.depth):
+            across = "global_blocks" in name
+            if across:
+                frame = Tokens(list(tokens.full), list(tokens.quantized))
+            self._quantize_block(name, tokens, self._global if across else self._frame)
+        return Tokens(
+            [torch.cat(pair, -1) for pair in zip(frame.full, tokens.full, strict=True)],
+            [torch.cat(pair, -1) for pair in zip(frame.quantized, tokens.quantized, strict=True)],
+        )
+
+    def _frame(self, block: nn.Module, clip: int, x: Tensor) -> Tensor:
+        return block(x, self._rope(clip))
+
+    def _global(self, block: nn.Module, clip: int, x: Tensor) -> Tensor:
+        return block(x.flatten(0, 1)[None], self._rope(clip).repeat(len(x)))[0].view_as(x)
+
+    def _rope(self, clip: int) -> Rope:
+        config = self.model.config
+        height, width = (side // config.patch_size for side in self.clips[clip].images.shape[1:3])
+        head_dim = config.embed_dim // config.num_heads
+        return rope_2d(height, width, head_dim, config.num_special_tokens, self.device)
+
+    def _quantize_camera_head(self, last: Tokens) -> None:
+        """Every iteration of the head is a clip of its own to the blocks of the trunk."""
+        head, grid = self.model.camera_head, self.options.grid
+
+        def inputs_of(part: nn.Module, tokens: list[Tensor]) -> list[Tensor]:
+            return [x for clip in tokens for x in seen_inputs(part, head, clip[None])]
+
+        full = [inputs_of(block, last.full) for block in head.trunk]
+        for i, block in enumerate(head.trunk):
+            tokens = Tokens(full[i], inputs_of(block, last.quantized))
+            self._quantize_block(f"camera_head.trunk.{i}", tokens, lambda block, _, x: block(x))
+        for name, linear in quantized_sites(self.model, grid, "all").items():
+            if not name.startswith("camera_head."):
+                continue
+            importance = None
+            if self.options.rounding == "gptq":
+                inputs = torch.cat([x.flatten(0, -2) for x in inputs_of(linear, last.quantized)])
+                importance = inputs.square().mean(0)
+            weight = quantize_weight(linear.weight, grid, importance=importance)
+            self.model.set_submodule(name, FakeQuantLinear(weight, linear.bias, grid))
+
+    def _quantize_block(self, name: str, tokens: Tokens, forward: Forward) -> None:
+        """Quantize one block and move the tokens behind it."""
+        block = self.model.get_submodule(name)
+        assert isinstance(block, Block)
+        targets = self._outputs(block, tokens.full, forward)
+        if not all(torch.isfinite(x).all() for x in targets):
+            raise ValueError(f"{name}: the full-precision network puts out values not finite")
+        full = self.options.inputs == "full"
+        shape = targets[0].shape[1:]
+        data = BlockData(
+            name,
+            tokens.full if full else tokens.quantized,
+            targets,
+            forward,
+            weight=block_weight(self.fisher, name, self.options, *shape).to(self.device),
+            rotation=self.rotation if name in block_names(self.model.config.depth) else None,
+            token_importance={
+                linear: importance.to(self.device)
+                for linear, importance in token_importance(
+                    self.fisher, name, self.options, shape[0]
+                ).items()
+            },
+            progress=lambda done, loss: self.progress(name, done, loss),
+        )
+        kept = None if self.work is None else self.work / f"{name}.safetensors"
+        if kept is not None and kept.exists():
+            load_sites(block, kept, self.options.grid)
+        else:
+            seed = self.options.seed + int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
+            METHODS[self.method][0](block, data, replace(self.options, seed=seed))
+            if kept is not None:
+                save_sites(block, kept, self.options.grid)
+        self.losses[name] = data.mean_loss(block)
+        tokens.quantized = self._outputs(block, tokens.quantized, forward)
+        tokens.full = targets
+        self.progress(name, 1.0, self.losses[name])
+
+    @torch.no_grad()
+    def _outputs(self, block: Block, inputs: list[Tensor], forward: Forward) -> list[Tensor]:
+        return [forward(block, clip, x) for clip, x in enumerate(inputs)]
+
+
+@torch.no_grad()
+def seen_inputs(module: nn.Module, network: Callable[[Tensor], object], x: Tensor) -> list[Tensor]:
+    """The input of a module at each of its calls while a network that holds it runs on x."""
+    inputs: list[Tensor] = []
+    hook = module.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+    network(x)
+    hook.remove()
+    return inputs

@@ -1,0 +1,112 @@
+"""What a method is given for one transformer block, and what all methods do with blocks alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from fgq.quant import DEVICE_GRID, Grid
+from fgq.vggt.attention import Block
+
+LINEARS = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
+
+
+@dataclass(frozen=True)
+class MethodOptions:
+    """How a method is run; every method's file has its defaults.
+
+    inputs: what a block sees in calibration, the outputs of the "full" or of the "quantized"
+    blocks before it. weighting of the output's error: "none", Fisher "channels" (FGQ, equation 15),
+    Fisher "tokens" (by token group and channel), or "permuted": the channels' weights in a random
+    order, a control. The others are for methods that learn: epochs over all clips with `batch`
+    clips a step, lr of transformations and diagonals, clip_lr of clips (FGQ, appendix B).
+    rounding: to "nearest", or "gptq".
+    """
+
+    grid: Grid = DEVICE_GRID
+    seed: int = 0
+    inputs: Literal["full", "quantized"] = "full"
+    weighting: Literal["none", "channels", "tokens"] = "none"
+    permuted: bool = False
+    rounding: Literal["nearest", "gptq"] = "nearest"
+    epochs: int = 15
+    batch: int = 2
+    lr: float = 5e-3
+    clip_lr: float = 5e-2
+
+
+@dataclass(frozen=True)
+class BlockData:
+    """Calibration clips at one block.
+
+    inputs: per clip what the quantized block will see, [S, P, C]. targets: per clip the output
+    of the full-precision block [S, P, C], from full-precision inputs. forward(block, i, x): runs a
+    block on tokens x [S, P, C] of clip i. weight: importance of the squared error of an output,
+    [C] or [P, C] with mean 1. rotation: Q [C, C] if tokens are stored rotated, x Q; the loss is
+    that of the unrotated tokens. token_importance: per linear, importance of a token's error
+    [P] with mean 1, for methods that can use it. progress: told the share that is done and the
+    loss as a share of the one at the start.
+    """
+
+    name: str
+    inputs: Sequence[Tensor]
+    targets: Sequence[Tensor]
+    forward: Callable[[nn.Module, int, Tensor], Tensor]
+    weight: Tensor
+    rotation: Tensor | None = None
+    token_importance: dict[str, Tensor] = field(default_factory=dict)
+    progress: Callable[[float, float], None] = lambda done, loss: None
+
+    def loss(self, block: nn.Module, clip: int) -> Tensor:
+        """Weighted mean squared error of the block's output (FGQ, equation 16)."""
+        difference = self.forward(block, clip, self.inputs[clip]) - self.targets[clip]
+        if self.rotation is not None:
+            difference = difference @ self.rotation.mT
+        return (self.weight * difference.square()).mean()
+
+    @torch.no_grad()
+    def mean_loss(self, block: nn.Module) -> float:
+        """Over all clips."""
+        return float(torch.stack([self.loss(block, i) for i in range(len(self.inputs))]).mean())
+
+    @torch.no_grad()
+    def linear_inputs(self, block: Block, visit: Callable[[str, int, Tensor], None]) -> None:
+        """Run the block on all clips and show the input [S, P, K] of each of LINEARS."""
+        for clip, x in enumerate(self.inputs):
+            hooks = [
+                block.get_submodule(name).register_forward_pre_hook(
+                    lambda _, args, name=name, clip=clip, x=x: visit(
+                        name, clip, args[0].reshape(*x.shape[:2], -1)
+                    )
+                )
+                for name in LINEARS
+            ]
+            self.forward(block, clip, x)
+            for hook in hooks:
+                hook.remove()
+
+    def largest_inputs(self, block: Block) -> dict[str, Tensor]:
+        """Largest magnitude [K] of every input channel of each of LINEARS."""
+        largest: dict[str, Tensor] = {}
+
+        def visit(name: str, _: int, x: Tensor) -> None:
+            seen = x.abs().amax((0, 1))
+            largest[name] = torch.maximum(largest[name], seen) if name in largest else seen
+
+        self.linear_inputs(block, visit)
+        return largest
+
+
+def block_linears(block: Block) -> dict[str, nn.Linear]:
+    """The four linears of a block that is not quantized yet, in the order of LINEARS."""
+    linears = {name: block.get_submodule(name) for name in LINEARS}
+    return {name: linear for name, linear in linears.items() if isinstance(linear, nn.Linear)}
+
+
+def norm_before(block: Block, name: str) -> nn.Module | None:
+    """The norm whose output is the input of a linear of LINEARS, if it is a norm's."""
+    return {"attn.qkv": block.norm1, "mlp.fc1": block.norm2}.get(name)

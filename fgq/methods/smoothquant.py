@@ -1,0 +1,33 @@
+"""SmoothQuant (arXiv 2211.10438): outliers of the inputs moved into the weights.
+
+The diagonals go into the norms and, for the attention's output, into the value rows of qkv. The
+input of fc2 has no linear before it: GELU does not commute with a scale.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from fgq.methods.block import BlockData, MethodOptions, block_linears, norm_before
+from fgq.methods.rtn import round_block
+from fgq.quant.transforms import fold_diagonal, smoothing_diagonal
+from fgq.vggt.attention import Block
+
+
+@torch.no_grad()
+def quantize_smoothquant(block: Block, data: BlockData, options: MethodOptions) -> None:
+    """Smooth with alpha = 0.5, then round to nearest."""
+    largest = data.largest_inputs(block)
+    linears = block_linears(block)
+    for name in ("attn.qkv", "mlp.fc1"):
+        linear, norm = linears[name], norm_before(block, name)
+        assert norm is not None
+        diagonal = smoothing_diagonal(linear.weight, largest[name])
+        fold_diagonal(norm, diagonal)
+        linear.weight.div_(diagonal)
+    diagonal = smoothing_diagonal(block.attn.proj.weight, largest["attn.proj"])
+    values = slice(2 * len(diagonal), None)
+    block.attn.qkv.weight[values] *= diagonal[:, None]
+    block.attn.qkv.bias[values] *= diagonal
+    block.attn.proj.weight.div_(diagonal)
+    round_block(block, options.grid)

@@ -1,0 +1,101 @@
+"""Training of one block's transformations and clips, shared by the methods that learn."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from fgq.methods.block import LINEARS, BlockData, MethodOptions, norm_before
+from fgq.methods.gptq import gptq_round, input_hessians
+from fgq.quant.learnable import LearnableLinear
+from fgq.quant.transforms import fold_diagonal
+from fgq.vggt.attention import Block
+
+WARMUP_STEPS = 16
+FLOOR = 1e-3  # of the learning rate, at the end of the cosine
+
+
+def train_block(block: Block, data: BlockData, options: MethodOptions) -> tuple[float, float]:
+    """Train the `LearnableLinear`s of a block by its reconstruction loss, in place.
+
+    AdamW without weight decay (which would pull clips and diagonals away from their starts),
+    linear warm-up, cosine; the best of the states after each epoch is kept, the start included.
+    Returns the loss at the start and of the state that is kept. Raises ValueError if the loss is
+    not finite: the inputs or the weights are damaged.
+    """
+    linears = [m for m in block.modules() if isinstance(m, LearnableLinear)]
+    clips = [p for linear in linears for p in linear.clips()]
+    known = {id(p) for p in clips}
+    others = _unique(p for m in linears for p in m.parameters() if id(p) not in known)
+    groups = [{"params": clips, "lr": options.clip_lr}, {"params": others, "lr": options.lr}]
+    optimizer = torch.optim.AdamW(
+        [g for g in groups if g["params"]], weight_decay=0.0, betas=(0.9, 0.999)
+    )
+    rates = [group["lr"] for group in optimizer.param_groups]
+    generator = torch.Generator().manual_seed(options.seed)
+    count = len(data.inputs)
+    per_epoch = math.ceil(count / options.batch)
+    total = options.epochs * per_epoch
+    first = best = data.mean_loss(block)
+    if not math.isfinite(first):
+        raise ValueError(f"{data.name}: the calibration loss is not finite")
+    best_state = copy.deepcopy(block.state_dict())
+    step = 0
+    for epoch in range(options.epochs):
+        order = torch.randperm(count, generator=generator).tolist()
+        for start in range(0, count, options.batch):
+            chosen = order[start : start + options.batch]
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * learning_rate(step, total)
+            optimizer.zero_grad(set_to_none=True)
+            for clip in chosen:
+                (data.loss(block, clip) / (first * len(chosen))).backward()
+            optimizer.step()
+            step += 1
+        loss = data.mean_loss(block)
+        if loss < best:
+            best, best_state = loss, copy.deepcopy(block.state_dict())
+        data.progress((epoch + 1) / options.epochs, loss / first)
+    block.load_state_dict(best_state)
+    return first, best
+
+
+def learning_rate(step: int, total: int) -> float:
+    """Share of the full rate: linear warm-up, then a cosine to FLOOR."""
+    warm = min(1.0, 0.01 + 0.99 * step / WARMUP_STEPS)
+    return warm * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * step / total)))
+
+
+def _unique(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+    """Shared matrices appear in two linears."""
+    return list({id(p): p for p in parameters}.values())
+
+
+@torch.no_grad()
+def freeze_block(block: Block, data: BlockData, options: MethodOptions) -> None:
+    """Put every `LearnableLinear` of a block on its integer grid, in place.
+
+    A diagonal after a norm becomes part of the norm. With "gptq" rounding the codes of each linear
+    make up for each other's errors on the inputs that it gets in the trained block.
+    """
+    learned = {name: block.get_submodule(name) for name in LINEARS}
+    hessians = {}
+    if options.rounding == "gptq":
+        hessians = input_hessians(block, data)
+    for name, linear in learned.items():
+        assert isinstance(linear, LearnableLinear)
+        weight = None
+        if hessians:
+            _, exact, _ = linear.transformed(torch.float64)
+            scales = linear.scales(exact).to(options.grid.scale_type)
+            weight = gptq_round(exact, scales, hessians[name], options.grid)
+        norm = norm_before(block, name)
+        if norm is not None and linear.transform is not None:
+            affine, _ = linear.transform.affines(torch.float64)
+            if affine.diagonal is not None:
+                fold_diagonal(norm, affine.diagonal)
+        block.set_submodule(name, linear.freeze(weight, keep_diagonal=norm is None))
