@@ -1,4 +1,4 @@
-"""`python -m fgq fisher CHECKPOINT --data FOLDER --out FOLDER`: which activations matter to what."""
+"""`python -m fgq fisher CHECKPOINT --data FOLDER --out FOLDER`: what each task depends on."""
 
 from __future__ import annotations
 
