@@ -27,7 +27,7 @@ from fgq.vggt import VGGT
 from fgq.vggt.attention import Block, Rope, rope_2d
 from fgq.vggt.patch_embed import DinoPatchEmbed
 
-Forward = Callable[[nn.Module, int, Tensor], Tensor]
+Forward = Callable[[nn.Module, Tensor], Tensor]
 Progress = Callable[[str, float, float], None]
 
 
@@ -67,6 +67,16 @@ class Calibration:
         self.losses: dict[str, float] = {}
         self.rotation: Tensor | None = None
         self.device = next(model.parameters()).device
+        self.rope = self._rope()
+
+    def _rope(self) -> Rope:
+        shapes = {clip.images.shape for clip in self.clips}
+        if len(shapes) != 1:
+            raise ValueError(f"calibration clips differ in shape: {sorted(shapes)}")
+        config = self.model.config
+        height, width = (side // config.patch_size for side in shapes.pop()[1:3])
+        head_dim = config.embed_dim // config.num_heads
+        return rope_2d(height, width, head_dim, config.num_special_tokens, self.device)
 
     def run(self) -> None:
         """Raises ValueError if tokens or losses are not finite."""
@@ -102,7 +112,7 @@ class Calibration:
         tokens = Tokens(list(start), list(start))
         for i in range(len(embedder.blocks)):
             name = f"aggregator.patch_embed.blocks.{i}"
-            self._quantize_block(name, tokens, lambda block, _, x: block(x))
+            self._quantize_block(name, tokens, _plain)
 
     def _quantize_aggregator(self, tokens: Tokens) -> Tokens:
         """Returns the tokens of the last layer, both halves."""
@@ -117,17 +127,11 @@ class Calibration:
             [torch.cat(pair, -1) for pair in zip(frame.quantized, tokens.quantized, strict=True)],
         )
 
-    def _frame(self, block: nn.Module, clip: int, x: Tensor) -> Tensor:
-        return block(x, self._rope(clip))
+    def _frame(self, block: nn.Module, x: Tensor) -> Tensor:
+        return block(x.flatten(0, 1), self.rope).view_as(x)
 
-    def _global(self, block: nn.Module, clip: int, x: Tensor) -> Tensor:
-        return block(x.flatten(0, 1)[None], self._rope(clip).repeat(len(x)))[0].view_as(x)
-
-    def _rope(self, clip: int) -> Rope:
-        config = self.model.config
-        height, width = (side // config.patch_size for side in self.clips[clip].images.shape[1:3])
-        head_dim = config.embed_dim // config.num_heads
-        return rope_2d(height, width, head_dim, config.num_special_tokens, self.device)
+    def _global(self, block: nn.Module, x: Tensor) -> Tensor:
+        return block(x.flatten(1, 2), self.rope.repeat(x.shape[1])).view_as(x)
 
     def _quantize_camera_head(self, last: Tokens) -> None:
         """Every iteration of the head is a clip of its own to the blocks of the trunk."""
@@ -139,7 +143,7 @@ class Calibration:
         full = [inputs_of(block, last.full) for block in head.trunk]
         for i, block in enumerate(head.trunk):
             tokens = Tokens(full[i], inputs_of(block, last.quantized))
-            self._quantize_block(f"camera_head.trunk.{i}", tokens, lambda block, _, x: block(x))
+            self._quantize_block(f"camera_head.trunk.{i}", tokens, _plain)
         for name, linear in quantized_sites(self.model, grid, "all").items():
             if not name.startswith("camera_head."):
                 continue
@@ -189,7 +193,11 @@ class Calibration:
 
     @torch.no_grad()
     def _outputs(self, block: Block, inputs: list[Tensor], forward: Forward) -> list[Tensor]:
-        return [forward(block, clip, x) for clip, x in enumerate(inputs)]
+        return [forward(block, x[None])[0] for x in inputs]
+
+
+def _plain(block: nn.Module, x: Tensor) -> Tensor:
+    return block(x.flatten(0, 1)).view_as(x)
 
 
 @torch.no_grad()

@@ -43,27 +43,29 @@ class MethodOptions:
 class BlockData:
     """Calibration clips at one block.
 
-    inputs: per clip what the quantized block will see, [S, P, C]. targets: per clip the output
-    of the full-precision block [S, P, C], from full-precision inputs. forward(block, i, x): runs a
-    block on tokens x [S, P, C] of clip i. weight: importance of the squared error of an output,
-    [C] or [P, C] with mean 1. rotation: Q [C, C] if tokens are stored rotated, x Q; the loss is
-    that of the unrotated tokens. token_importance: per linear, importance of a token's error
-    [P] with mean 1, for methods that can use it. progress: told the share that is done and the
-    loss as a share of the one at the start.
+    inputs: per clip what the quantized block will see, [S, P, C].
+    targets: per clip the output of the full-precision block [S, P, C] for full-precision inputs.
+    forward(block, x): runs a block on the tokens x [B, S, P, C] of some clips.
+    weight: importance of the squared error of an output, [C] or [P, C] with mean 1.
+    rotation: Q [C, C] if tokens are stored as x Q; the loss is that of the unrotated tokens.
+    token_importance: per linear, importance of a token's error [P], for methods that can use it.
+    progress: told the share that is done and the loss as a share of the one at the start.
     """
 
     name: str
     inputs: Sequence[Tensor]
     targets: Sequence[Tensor]
-    forward: Callable[[nn.Module, int, Tensor], Tensor]
+    forward: Callable[[nn.Module, Tensor], Tensor]
     weight: Tensor
     rotation: Tensor | None = None
     token_importance: dict[str, Tensor] = field(default_factory=dict)
     progress: Callable[[float, float], None] = lambda done, loss: None
 
-    def loss(self, block: nn.Module, clip: int) -> Tensor:
+    def loss(self, block: nn.Module, clips: Sequence[int]) -> Tensor:
         """Weighted mean squared error of the block's output (FGQ, equation 16)."""
-        difference = self.forward(block, clip, self.inputs[clip]) - self.targets[clip]
+        x = torch.stack([self.inputs[clip] for clip in clips])
+        target = torch.stack([self.targets[clip] for clip in clips])
+        difference = self.forward(block, x) - target
         if self.rotation is not None:
             difference = difference @ self.rotation.mT
         return (self.weight * difference.square()).mean()
@@ -71,29 +73,28 @@ class BlockData:
     @torch.no_grad()
     def mean_loss(self, block: nn.Module) -> float:
         """Over all clips."""
-        return float(torch.stack([self.loss(block, i) for i in range(len(self.inputs))]).mean())
+        losses = [self.loss(block, [clip]) for clip in range(len(self.inputs))]
+        return float(torch.stack(losses).mean())
 
     @torch.no_grad()
-    def linear_inputs(self, block: Block, visit: Callable[[str, int, Tensor], None]) -> None:
+    def linear_inputs(self, block: Block, visit: Callable[[str, Tensor], None]) -> None:
         """Run the block on all clips and show the input [S, P, K] of each of LINEARS."""
-        for clip, x in enumerate(self.inputs):
-            hooks = [
-                block.get_submodule(name).register_forward_pre_hook(
-                    lambda _, args, name=name, clip=clip, x=x: visit(
-                        name, clip, args[0].reshape(*x.shape[:2], -1)
-                    )
-                )
-                for name in LINEARS
-            ]
-            self.forward(block, clip, x)
-            for hook in hooks:
-                hook.remove()
+        shape = self.inputs[0].shape[:2]
+
+        def shown(name: str) -> Callable[[nn.Module, tuple[Tensor]], None]:
+            return lambda _, args: visit(name, args[0].reshape(*shape, -1))
+
+        hooks = [block.get_submodule(n).register_forward_pre_hook(shown(n)) for n in LINEARS]
+        for x in self.inputs:
+            self.forward(block, x[None])
+        for hook in hooks:
+            hook.remove()
 
     def largest_inputs(self, block: Block) -> dict[str, Tensor]:
         """Largest magnitude [K] of every input channel of each of LINEARS."""
         largest: dict[str, Tensor] = {}
 
-        def visit(name: str, _: int, x: Tensor) -> None:
+        def visit(name: str, x: Tensor) -> None:
             seen = x.abs().amax((0, 1))
             largest[name] = torch.maximum(largest[name], seen) if name in largest else seen
 

@@ -41,7 +41,7 @@ def input_hessians(block: Block, data: BlockData, grid: Grid | None = None) -> d
     """
     hessians: dict[str, Tensor] = {}
 
-    def visit(name: str, _: int, x: Tensor) -> None:
+    def visit(name: str, x: Tensor) -> None:
         linear = block.get_submodule(name)
         if isinstance(linear, LearnableLinear):
             x = linear.quantized_input(x)

@@ -40,7 +40,7 @@ def _largest_turned_inputs(
     """Largest magnitude [K] of every channel of the turned input of each of LINEARS."""
     largest: dict[str, torch.Tensor] = {}
 
-    def visit(name: str, _: int, x: torch.Tensor) -> None:
+    def visit(name: str, x: torch.Tensor) -> None:
         seen = turns[name].to(x.dtype).apply(x).abs().amax((0, 1))
         largest[name] = torch.maximum(largest[name], seen) if name in largest else seen
 

@@ -75,41 +75,34 @@ class QuantizedWeight:
         return (groups * self.scales.to(dtype)[..., None]).flatten(-2)
 
 
-class _Round(torch.autograd.Function):
-    """Round x to codes in [low, high] and back; the gradient takes rounding for the identity.
+class _RoundWeight(torch.autograd.Function):
+    """Round to codes in [low, high] and back; the gradient takes rounding for the identity.
 
     The gradient reaches the scale as well, through the codes that it multiplies: inside the range
     by the rounding error in steps, outside by the code at the range's end.
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, scale: Tensor, zero_point: Tensor | None, low: int, high: int
-    ) -> Tensor:
-        codes = torch.round(x / scale)
-        if zero_point is None:
-            clamped = codes.clamp(low, high)
-            out = clamped * scale
-        else:
-            codes = codes + zero_point
-            clamped = codes.clamp(low, high)
-            out = (clamped - zero_point) * scale
-        ctx.save_for_backward(x, out, scale, clamped == codes)
+    def forward(ctx: Any, weight: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
+        codes = torch.round(weight / scale)
+        rounded = codes.clamp(low, high)
+        out = rounded * scale
+        ctx.save_for_backward(weight, out, scale, rounded == codes)
         return out
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        x, out, scale, inside = ctx.saved_tensors
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        weight, out, scale, inside = ctx.saved_tensors
         passed = gradient * inside
-        to_scale = (gradient * out - passed * x).sum(-1, keepdim=True) / scale
-        return passed, to_scale, None, None, None
+        to_scale = (gradient * out - passed * weight).sum(-1, keepdim=True) / scale
+        return passed, to_scale, None, None
 
 
 def fake_quantize_weight(weight: Tensor, scales: Tensor, grid: Grid) -> Tensor:
     """Differentiable `round_to_scales(...).dequantize()`, for scales [N, groups] in fp32."""
     scales = scales + (scales.to(grid.scale_type).to(scales.dtype) - scales).detach()
     groups = weight.unflatten(-1, (scales.shape[-1], -1))
-    return _Round.apply(groups, scales[..., None], None, *grid.code_range).flatten(-2)
+    return _RoundWeight.apply(groups, scales[..., None], *grid.code_range).flatten(-2)
 
 
 def round_to_scales(weight: Tensor, scales: Tensor, grid: Grid = DEVICE_GRID) -> QuantizedWeight:
@@ -174,6 +167,63 @@ def _group_error(weight: Tensor, scales: Tensor, grid: Grid, importance: Tensor 
     return error.unflatten(-1, (scales.shape[-1], -1)).sum(-1)
 
 
+class _RoundTokens(torch.autograd.Function):
+    """`fake_quantize_tokens` with a gradient that takes rounding for the identity.
+
+    It reaches x inside the range, the two ends of the range through the scale, and the clips.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, clip: Tensor | None, grid: Grid) -> Tensor:
+        assert grid.activation_bits is not None
+        largest = 2 ** (grid.activation_bits - 1) - 1
+        low, high = x.amin(-1, keepdim=True), x.amax(-1, keepdim=True)
+        ends = low.clamp(max=0.0), high.clamp(min=0.0)
+        clipped = ends if clip is None else (ends[0] * clip[0], ends[1] * clip[1])
+        if grid.symmetric:
+            scale = torch.maximum(-clipped[0], clipped[1]) / largest
+        else:
+            scale = (clipped[1] - clipped[0]) / (2 * largest + 1)
+        scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+        codes = torch.round(x / scale)
+        if grid.symmetric:
+            rounded = codes.clamp(-largest - 1, largest)
+            out = rounded * scale
+        else:
+            zero = torch.round(-largest - 1 - clipped[0] / scale).clamp_(-largest - 1, largest)
+            codes += zero
+            rounded = codes.clamp(-largest - 1, largest)
+            out = (rounded - zero) * scale
+        if x.requires_grad or (clip is not None and clip.requires_grad):
+            ctx.save_for_backward(x, out, codes == rounded, scale, low, high, clip)
+            ctx.grid = grid
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None]:
+        x, out, inside, scale, low, high, clip = ctx.saved_tensors
+        largest = 2 ** (ctx.grid.activation_bits - 1) - 1
+        to_x = gradient * inside
+        to_scale = (
+            (gradient * out).sum(-1, keepdim=True) - (to_x * x).sum(-1, keepdim=True)
+        ) / scale
+        shares = (1.0, 1.0) if clip is None else clip.tolist()
+        if ctx.grid.symmetric:
+            above = high * shares[1] >= -low * shares[0]
+            to_high = to_scale * above / largest
+            to_low = -to_scale * ~above / largest
+        else:
+            to_high = to_scale / (2 * largest + 1) * (high > 0)
+            to_low = -to_scale / (2 * largest + 1) * (low < 0)
+        to_clip = None
+        if clip is not None:
+            to_clip = torch.stack(((to_low * low).sum(), (to_high * high).sum()))
+        # A place for each end: ties are rare and any one of them will do.
+        to_x.scatter_add_(-1, x.argmax(-1, keepdim=True), to_high * shares[1])
+        to_x.scatter_add_(-1, x.argmin(-1, keepdim=True), to_low * shares[0])
+        return to_x, to_clip, None
+
+
 def fake_quantize_tokens(x: Tensor, grid: Grid = DEVICE_GRID, clip: Tensor | None = None) -> Tensor:
     """Round every token (last dimension) of x [..., K] to its own integer grid.
 
@@ -181,17 +231,4 @@ def fake_quantize_tokens(x: Tensor, grid: Grid = DEVICE_GRID, clip: Tensor | Non
     the range always contains zero, and the zero point is the rounded code of zero. `clip` [2]
     shrinks the range's lower and upper end. Differentiable, also by `clip`.
     """
-    if grid.activation_bits is None:
-        return x
-    low = x.amin(-1, keepdim=True).clamp(max=0.0)
-    high = x.amax(-1, keepdim=True).clamp(min=0.0)
-    if clip is not None:
-        low, high = low * clip[0], high * clip[1]
-    largest = 2 ** (grid.activation_bits - 1) - 1
-    span = torch.maximum(-low, high) / largest if grid.symmetric else high - low
-    scale = span if grid.symmetric else span / (2 * largest + 1)
-    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
-    zero_point = None
-    if not grid.symmetric:
-        zero_point = torch.round(-largest - 1 - low / scale).clamp(-largest - 1, largest).detach()
-    return _Round.apply(x, scale, zero_point, -largest - 1, largest)
+    return x if grid.activation_bits is None else _RoundTokens.apply(x, clip, grid)
