@@ -45,7 +45,8 @@ class Calibration:
     `work` is a folder where every finished block is kept; a walk that finds blocks of the very
     same job there takes them as they are. None keeps nothing. `progress` gets the block's name, the
     share of it that is done and its loss as a share of the one before training. `losses` has
-    every block's final loss on the calibration clips, weighted as the options say.
+    every block's final loss on the calibration clips, weighted as the options say. The clips
+    have one shape. Raises ValueError if they do not, or Fisher information is missing.
     """
 
     def __init__(
@@ -194,6 +195,21 @@ class Calibration:
     @torch.no_grad()
     def _outputs(self, block: Block, inputs: list[Tensor], forward: Forward) -> list[Tensor]:
         return [forward(block, x[None])[0] for x in inputs]
+
+
+def calibrated_blocks(model: VGGT, scope: Scope) -> list[str]:
+    """Names of the blocks that a calibration goes through, in its order."""
+    embedder = model.aggregator.patch_embed
+    before = range(len(embedder.blocks) if isinstance(embedder, DinoPatchEmbed) else 0)
+    after = range(len(model.camera_head.trunk) if "camera" in model.config.heads else 0)
+    blocks = block_names(model.config.depth)
+    if scope == "aggregator":
+        return blocks
+    return [
+        *(f"aggregator.patch_embed.blocks.{i}" for i in before),
+        *blocks,
+        *(f"camera_head.trunk.{i}" for i in after),
+    ]
 
 
 def _plain(block: nn.Module, x: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; a foreseeable fault is one line on stderr and exit status 2."""
+    from fgq.calibrate_command import add_calibrate_arguments, run_calibrate
     from fgq.data import DataError
     from fgq.data.render_command import (
         add_render_arguments,
@@ -32,8 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("render", "render procedural training scenes to disk", add_render_arguments, run_render),
         ("render-demo", "render the demo clip", add_render_demo_arguments, run_render_demo),
         ("train", "train a VGGT on rendered scenes", add_train_arguments, run_train),
-        ("quantize", "make a 4-bit checkpoint", add_quantize_arguments, run_quantize),
+        ("quantize", "round to 4 bit without data", add_quantize_arguments, run_quantize),
         ("fisher", "measure which activations matter", add_fisher_arguments, run_fisher),
+        ("calibrate", "quantize on clips, by any method", add_calibrate_arguments, run_calibrate),
         ("evaluate", "measure poses and depth", add_evaluate_arguments, run_evaluate),
     ):
         command = commands.add_parser(name, help=text, description=text)

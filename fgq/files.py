@@ -31,8 +31,7 @@ def replacing_folder(folder: Path, marker: str) -> Iterator[Path]:
     written.
     """
     folder = Path(os.path.abspath(folder))
-    if folder.exists() and not _is_replaceable(folder, marker):
-        raise FileExistsError(f"{folder} exists and holds something else: choose another place")
+    require_replaceable(folder, marker)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     part.mkdir(parents=True)
@@ -48,8 +47,12 @@ def replacing_folder(folder: Path, marker: str) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _is_replaceable(folder: Path, marker: str) -> bool:
-    return folder.is_dir() and ((folder / marker).is_file() or not any(folder.iterdir()))
+def require_replaceable(folder: Path, marker: str) -> None:
+    """Raise FileExistsError if `replacing_folder` would not replace what is there."""
+    if not folder.exists():
+        return
+    if not folder.is_dir() or not ((folder / marker).is_file() or not any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and holds something else: choose another place")
 
 
 def file_sha256(path: Path) -> str:

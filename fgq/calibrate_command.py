@@ -1,0 +1,159 @@
+"""`python -m fgq calibrate CHECKPOINT --data FOLDER --out FOLDER --method fgq`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from fgq.arguments import parse_device, parse_size
+from fgq.calibrate import Calibration, calibrated_blocks
+from fgq.data.calibration import CalibrationClip, load_calibration_clips
+from fgq.files import file_sha256, require_replaceable, write_file
+from fgq.fisher import TENSORS_NAME, Fisher, load_fisher
+from fgq.methods import METHODS, MethodOptions
+from fgq.quant import GRIDS, is_packed, save_packed, weights_file
+from fgq.quant.packed import RECIPE_NAME
+from fgq.vggt import CheckpointError, load_checkpoint
+
+JOB_NAME = "job.json"
+BAR = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
+OPTION_HELP = {
+    "inputs": "what a block sees: outputs of the full or of the quantized blocks before it",
+    "weighting": "weights of the error: none, Fisher of channels, or of token groups and channels",
+    "rounding": "of the weights at the end: nearest or gptq",
+    "epochs": "over all clips, for methods that learn",
+    "batch": "clips a step",
+    "lr": "learning rate of transformations",
+    "clip_lr": "learning rate of clips",
+}
+CHOICES = {
+    "inputs": ("full", "quantized"),
+    "weighting": ("none", "channels", "tokens"),
+    "rounding": ("nearest", "gptq"),
+}
+
+
+def add_calibrate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", type=Path, help="folder, .safetensors or .pt file")
+    parser.add_argument("--data", type=Path, required=True, help="shards, posed folder or images")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
+    parser.add_argument("--method", choices=METHODS, default="fgq")
+    parser.add_argument("--grid", choices=GRIDS, default="8da4w-g32")
+    parser.add_argument(
+        "--scope",
+        choices=("aggregator", "all"),
+        default="all",
+        help="the frame and global blocks only, as the paper does, or every linear",
+    )
+    parser.add_argument("--fisher", type=Path, help="folder that `fgq fisher` wrote")
+    parser.add_argument("--clips", type=int, default=64, help="calibration clips")
+    parser.add_argument("--views", type=int, default=4, help="views a clip")
+    parser.add_argument("--size", default="168x224", help="HxW in pixels, multiples of 14")
+    parser.add_argument("--seed", type=int, default=0, help="of clips and transformations")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps ...")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--permuted", action="store_true", help="a control: weights in random order in each block"
+    )
+    for field in fields(MethodOptions):
+        if field.name in OPTION_HELP:
+            kind: Any = {"epochs": int, "batch": int, "lr": float, "clip_lr": float}
+            parser.add_argument(
+                f"--{field.name.replace('_', '-')}",
+                type=kind.get(field.name, str),
+                choices=CHOICES.get(field.name),
+                help=f"{OPTION_HELP[field.name]} (default: as the method has it)",
+            )
+
+
+def run_calibrate(args: argparse.Namespace) -> None:
+    """Calibrate, save and print losses and sizes. A run that was interrupted goes on where it
+    stopped when it is started again with the same arguments."""
+    if is_packed(args.checkpoint):
+        raise CheckpointError(f"{args.checkpoint}: is quantized already")
+    size, device = parse_size(args.size), parse_device(args.device)
+    torch.set_num_threads(args.threads)
+    given = {n: getattr(args, n) for n in OPTION_HELP if getattr(args, n) is not None}
+    options = replace(
+        METHODS[args.method][1],
+        grid=GRIDS[args.grid],
+        seed=args.seed,
+        permuted=args.permuted,
+        **given,
+    )
+    require_replaceable(args.out, RECIPE_NAME)
+    clips = load_calibration_clips(args.data, args.clips, args.views, size, args.seed)
+    fisher = None
+    if options.weighting != "none":
+        if args.fisher is None:
+            raise ValueError(
+                f"{args.method} weighs errors by Fisher information: make it with"
+                f" `python -m fgq fisher {args.checkpoint} --data {args.data} --out FOLDER` and"
+                " give it as --fisher, or choose --weighting none"
+            )
+        fisher = load_fisher(args.fisher)
+    model = load_checkpoint(args.checkpoint, device)
+    job = _job(args, options, clips, fisher)
+    work = args.out.with_name(f".{args.out.name}.calibration")
+    _open_work(work, job)
+    names = calibrated_blocks(model, args.scope)
+    started = time.monotonic()
+    with tqdm(total=len(names), bar_format=BAR) as bar:
+
+        def progress(name: str, done: float, loss: float) -> None:
+            bar.n = names.index(name) + done
+            bar.set_postfix_str(f"{name} loss {loss:.3g}")
+
+        calibration = Calibration(
+            model, args.method, options, clips, fisher, args.scope, work, progress
+        )
+        calibration.run()
+    save_packed(model, args.out, {**job, "losses": calibration.losses}, args.scope)
+    shutil.rmtree(work)
+    full, packed = (weights_file(path).stat().st_size for path in (args.checkpoint, args.out))
+    print(
+        f"{args.out}: {args.method} on {args.grid} in {time.monotonic() - started:.0f} s, summed"
+        f" block loss {sum(calibration.losses.values()):.4g}, {packed / 1e6:.2f} MB (the"
+        f" full-precision file has {full / 1e6:.2f} MB)"
+    )
+
+
+def _job(
+    args: argparse.Namespace,
+    options: MethodOptions,
+    clips: Sequence[CalibrationClip],
+    fisher: Fisher | None,
+) -> dict[str, Any]:
+    """All that the result depends on."""
+    return {
+        "method": args.method,
+        "options": asdict(options),
+        "scope": args.scope,
+        "source": {
+            "name": args.checkpoint.name,
+            "sha256": file_sha256(weights_file(args.checkpoint)),
+        },
+        "fisher": None if fisher is None else file_sha256(args.fisher / TENSORS_NAME),
+        "clips": [{"name": clip.name, "sha256": clip.sha256} for clip in clips],
+        "created_with": {"torch": torch.__version__, "threads": args.threads},
+    }
+
+
+def _open_work(work: Path, job: dict[str, Any]) -> None:
+    """The folder of finished blocks; those of another job are thrown away."""
+    path = work / JOB_NAME
+    text = json.dumps(job, indent=1)
+    if path.is_file() and path.read_text() == text:
+        return
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    write_file(path, text.encode())
