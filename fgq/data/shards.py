@@ -27,6 +27,7 @@ from fgq.data.errors import DataError
 
 FORMAT = "pocket-vggt-scenes"
 RENDERER_VERSION = 2  # goes up whenever a seed renders to other bytes
+MIN_SHARED = 0.25  # of the pixels, for two views to tell something of each other
 FIELDS = {
     "images": np.uint8,
     "depth": np.float16,
@@ -181,14 +182,31 @@ class Shards:
         return out
 
     def sample(self, rng: np.random.Generator, scenes: int, views: int) -> Arrays:
-        """A batch: `scenes` random scenes [B] with `views` random views [S] each, as in `scene`
-        with a leading axis B."""
-        total = self.arrays[0]["images"].shape[1]
-        items = [
-            self.scene(int(rng.integers(self.count)), rng.permutation(total)[:views].tolist())
-            for _ in range(scenes)
-        ]
+        """A batch: `scenes` random scenes [B] with `views` random co-visible views [S] each, as in
+        `scene` with a leading axis B."""
+        items = []
+        for index in rng.integers(self.count, size=scenes).tolist():
+            shard = int(np.searchsorted(self.starts, index, side="right")) - 1
+            overlap = self.arrays[shard]["overlap"][index - int(self.starts[shard])]
+            items.append(self.scene(index, covisible_views(overlap, views, rng)))
         return {name: np.stack([item[name] for item in items]) for name in FIELDS}
+
+
+def covisible_views(
+    overlap: NDArray[np.floating], views: int, rng: np.random.Generator
+) -> list[int]:
+    """Random views of a scene, each of which sees MIN_SHARED of an earlier one and is seen by it.
+
+    overlap [S, S] as in SceneClip. Where no such view is left, the one that shares most is taken.
+    """
+    shared = np.minimum(overlap, overlap.T)
+    chosen = [int(rng.integers(len(shared)))]
+    while len(chosen) < views:
+        left = [view for view in rng.permutation(len(shared)).tolist() if view not in chosen]
+        best = [float(shared[view, chosen].max()) for view in left]
+        enough = [view for view, share in zip(left, best, strict=True) if share >= MIN_SHARED]
+        chosen.append(enough[0] if enough else left[int(np.argmax(best))])
+    return chosen
 
 
 def open_shards(folder: Path) -> Shards:

@@ -129,3 +129,20 @@ def test_unusable_folders_are_refused(tmp_path: Path, rendered: list[int]) -> No
     depth.write_bytes(depth.read_bytes()[:200])
     with pytest.raises(DataError, match="damaged"):
         open_shards(tmp_path)
+
+
+def test_sampled_views_are_covisible() -> None:
+    # Two groups of views that do not see each other, and a bridge between them.
+    overlap = np.eye(6, dtype=np.float32)
+    for i, j in ((0, 1), (1, 2), (2, 3), (3, 4), (4, 5)):
+        overlap[i, j] = overlap[j, i] = 0.6
+    overlap[0, 5] = 0.9  # one-sided: 5 does not see 0
+    rng = np.random.default_rng(0)
+    starts = set()
+    for _ in range(60):
+        views = shards.covisible_views(overlap, 3, rng)
+        assert len(set(views)) == 3
+        assert max(views) - min(views) == 2
+        starts.add(views[0])
+    assert len(starts) == 6
+    assert sorted(shards.covisible_views(np.eye(4), 4, rng)) == [0, 1, 2, 3]
