@@ -136,7 +136,7 @@ class Calibration:
 
     def _quantize_camera_head(self, last: Tokens) -> None:
         """Every iteration of the head is a clip of its own to the blocks of the trunk."""
-        head, grid = self.model.camera_head, self.options.grid
+        head = self.model.camera_head
 
         def inputs_of(part: nn.Module, tokens: list[Tensor]) -> list[Tensor]:
             return [x for clip in tokens for x in seen_inputs(part, head, clip[None])]
@@ -145,8 +145,9 @@ class Calibration:
         for i, block in enumerate(head.trunk):
             tokens = Tokens(full[i], inputs_of(block, last.quantized))
             self._quantize_block(f"camera_head.trunk.{i}", tokens, _plain)
-        for name, linear in quantized_sites(self.model, grid, "all").items():
-            if not name.startswith("camera_head."):
+        for name, linear in quantized_sites(self.model, self.options.grid, "all").items():
+            grid = self.options.grid_of(name)
+            if grid is None or not name.startswith("camera_head."):
                 continue
             importance = None
             if self.options.rounding == "gptq":

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from fgq.quant import DEVICE_GRID, Grid
+from fgq.quant import DEVICE_GRID, WIDE_GRID, Grid
 from fgq.vggt.attention import Block
 
 LINEARS = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
@@ -24,7 +24,8 @@ class MethodOptions:
     Fisher "tokens" (by token group and channel), or "permuted": the channels' weights in a random
     order, a control. The others are for methods that learn: epochs over all clips with `batch`
     clips a step, lr of transformations and diagonals, clip_lr of clips (FGQ, appendix B).
-    rounding: to "nearest", or "gptq".
+    rounding: to "nearest", or "gptq". plan: bits of the sites that do not get the grid's: 8, or 16
+    for none (mixed precision, fgq/allocate.py).
     """
 
     grid: Grid = DEVICE_GRID
@@ -37,6 +38,14 @@ class MethodOptions:
     batch: int = 2
     lr: float = 5e-3
     clip_lr: float = 5e-2
+    plan: Mapping[str, int] = field(default_factory=dict)
+
+    def grid_of(self, site: str) -> Grid | None:
+        """The grid of a linear; None if it stays in floating point."""
+        bits = self.plan.get(site, self.grid.weight_bits)
+        if bits == self.grid.weight_bits:
+            return self.grid
+        return WIDE_GRID if bits == WIDE_GRID.weight_bits else None
 
 
 @dataclass(frozen=True)
@@ -102,10 +111,22 @@ class BlockData:
         return largest
 
 
-def block_linears(block: Block) -> dict[str, nn.Linear]:
-    """The four linears of a block that is not quantized yet, in the order of LINEARS."""
-    linears = {name: block.get_submodule(name) for name in LINEARS}
-    return {name: linear for name, linear in linears.items() if isinstance(linear, nn.Linear)}
+def block_linears(
+    block: Block, data: BlockData, options: MethodOptions
+) -> list[tuple[str, nn.Linear, Grid]]:
+    """The linears of a block that go on a grid, with it, in the order of LINEARS."""
+    found = []
+    for name in LINEARS:
+        linear, grid = block.get_submodule(name), options.grid_of(f"{data.name}.{name}")
+        if isinstance(linear, nn.Linear) and grid is not None:
+            found.append((name, linear, grid))
+    return found
+
+
+def values_turn(data: BlockData, options: MethodOptions) -> bool:
+    """Whether both linears that a value transformation needs go on a grid."""
+    sites = (f"{data.name}.attn.qkv", f"{data.name}.attn.proj")
+    return all(options.grid_of(site) is not None for site in sites)
 
 
 def norm_before(block: Block, name: str) -> nn.Module | None:

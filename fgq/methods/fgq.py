@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import torch
 
-from fgq.methods.block import BlockData, MethodOptions, block_linears, norm_before
+from fgq.methods.block import BlockData, MethodOptions, block_linears, norm_before, values_turn
 from fgq.methods.gptq import input_hessians
 from fgq.methods.quarot import spreading_matrix
 from fgq.methods.training import freeze_block, train_block
@@ -31,8 +31,8 @@ def quantize_fgq(block: Block, data: BlockData, options: MethodOptions) -> None:
     make_learnable(block, data, options)
     for name, moments in input_hessians(block, data).items():
         linear = block.get_submodule(name)
-        assert isinstance(linear, LearnableLinear)
-        linear.search_clip(moments.diagonal().float())
+        if isinstance(linear, LearnableLinear):
+            linear.search_clip(moments.diagonal().float())
     train_block(block, data, options)
     freeze_block(block, data, options)
 
@@ -46,7 +46,8 @@ def make_learnable(block: Block, data: BlockData, options: MethodOptions) -> Non
     online = options.grid.clipped
     start = spreading_matrix(head_dim) if online else torch.eye(head_dim)
     values = LearnableMatrix(start.repeat(heads, 1, 1), generator)
-    for name, linear in block_linears(block).items():
+    turn = values_turn(data, options)
+    for name, linear, grid in block_linears(block, data, options):
         left, right = balanced_factors(linear.in_features)
         transform = None
         if name == "attn.proj":
@@ -62,10 +63,10 @@ def make_learnable(block: Block, data: BlockData, options: MethodOptions) -> Non
             name,
             LearnableLinear(
                 linear,
-                options.grid,
+                grid,
                 transform,
-                values_out=values if name == "attn.qkv" else None,
-                values_in=values if name == "attn.proj" else None,
+                values_out=values if turn and name == "attn.qkv" else None,
+                values_in=values if turn and name == "attn.proj" else None,
                 learn_bias=True,
             ),
         )

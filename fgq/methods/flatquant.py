@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from fgq.methods.block import BlockData, MethodOptions, block_linears
+from fgq.methods.block import BlockData, MethodOptions, block_linears, values_turn
 from fgq.methods.training import freeze_block, train_block
 from fgq.quant.hadamard import balanced_factors
 from fgq.quant.learnable import LearnableLinear, LearnableMatrix, LearnableTransform
@@ -34,7 +34,8 @@ def make_learnable(block: Block, data: BlockData, options: MethodOptions) -> Non
     heads = block.attn.num_heads
     head_dim = block.attn.proj.in_features // heads
     values = _matrix(head_dim, generator)
-    for name, linear in block_linears(block).items():
+    turn = values_turn(data, options)
+    for name, linear, grid in block_linears(block, data, options):
         if name == "attn.proj":
             transform = LearnableTransform(left=_matrix(heads, generator))
         else:
@@ -47,10 +48,10 @@ def make_learnable(block: Block, data: BlockData, options: MethodOptions) -> Non
             name,
             LearnableLinear(
                 linear,
-                options.grid,
+                grid,
                 transform,
-                values_out=values if name == "attn.qkv" else None,
-                values_in=values if name == "attn.proj" else None,
+                values_out=values if turn and name == "attn.qkv" else None,
+                values_in=values if turn and name == "attn.proj" else None,
             ),
         )
 

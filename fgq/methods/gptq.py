@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fgq.methods.block import BlockData, MethodOptions, block_linears
 from fgq.quant import FakeQuantLinear, Grid, QuantizedWeight, fake_quantize_tokens, quantize_weight
+from fgq.quant.grids import SEARCH_STEPS
 from fgq.quant.learnable import LearnableLinear
 from fgq.vggt.attention import Block
 
@@ -22,12 +23,11 @@ PANEL = 128  # columns whose updates are applied to the rest at once
 
 def quantize_gptq(block: Block, data: BlockData, options: MethodOptions) -> None:
     """Searched scales, then GPTQ rounding of every linear; inputs rounded as the grid says."""
-    grid = options.grid
-    hessians = input_hessians(block, data, grid)
-    for name, linear in block_linears(block).items():
+    hessians = input_hessians(block, data, options.grid)
+    for name, linear, grid in block_linears(block, data, options):
         weight = linear.weight.detach()
         importance = hessians[name].diagonal().float()
-        scales = quantize_weight(weight, grid, search_steps=24, importance=importance).scales
+        scales = quantize_weight(weight, grid, SEARCH_STEPS, importance).scales
         rounded = gptq_round(weight, scales, hessians[name], grid)
         block.set_submodule(name, FakeQuantLinear(rounded, linear.bias.detach(), grid))
 

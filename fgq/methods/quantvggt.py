@@ -22,14 +22,14 @@ def quantize_quantvggt(block: Block, data: BlockData, options: MethodOptions) ->
     generator = torch.Generator().manual_seed(options.seed)
     turns = {
         name: random_hadamard(linear.in_features, generator)
-        for name, linear in block_linears(block).items()
+        for name, linear, _ in block_linears(block, data, options)
     }
     largest = _largest_turned_inputs(block, data, turns)
-    for name, linear in block_linears(block).items():
+    for name, linear, grid in block_linears(block, data, options):
         turned = turns[name].inverse_transposed().apply(linear.weight.detach().double())
         scale = smoothing_diagonal(turned, largest[name]).float()
         transform = LearnableTransform(scale=scale, fixed=turns[name].to(torch.float32))
-        block.set_submodule(name, LearnableLinear(linear, options.grid, transform))
+        block.set_submodule(name, LearnableLinear(linear, grid, transform))
     train_block(block, data, options)
     freeze_block(block, data, options)
 
@@ -41,6 +41,8 @@ def _largest_turned_inputs(
     largest: dict[str, torch.Tensor] = {}
 
     def visit(name: str, x: torch.Tensor) -> None:
+        if name not in turns:
+            return
         seen = turns[name].to(x.dtype).apply(x).abs().amax((0, 1))
         largest[name] = torch.maximum(largest[name], seen) if name in largest else seen
 

@@ -20,14 +20,12 @@ from fgq.vggt.attention import Block
 def quantize_quarot(block: Block, data: BlockData, options: MethodOptions) -> None:
     """Turn and round; of the data nothing is used."""
     generator = torch.Generator().manual_seed(options.seed)
-    for name, linear in block_linears(block).items():
+    for name, linear, grid in block_linears(block, data, options):
         affine = random_hadamard(linear.in_features, generator)
         turned = affine.inverse_transposed().apply(linear.weight.double()).float()
-        weight = quantize_weight(turned, options.grid)
+        weight = quantize_weight(turned, grid)
         transform = AffineTransform(affine.to(torch.float32))
-        block.set_submodule(
-            name, FakeQuantLinear(weight, linear.bias.detach(), options.grid, transform)
-        )
+        block.set_submodule(name, FakeQuantLinear(weight, linear.bias.detach(), grid, transform))
 
 
 def random_hadamard(width: int, generator: torch.Generator) -> Affine:

@@ -35,11 +35,6 @@ def quantize_rtn(
 
 def quantize_block_rtn(block: Block, data: BlockData, options: MethodOptions) -> None:
     """The same for one block; no data is used."""
-    round_block(block, options.grid)
-
-
-def round_block(block: Block, grid: Grid) -> None:
-    """Round the four linears of a block to nearest, in place."""
-    for name, linear in block_linears(block).items():
+    for name, linear, grid in block_linears(block, data, options):
         weight = quantize_weight(linear.weight.detach(), grid)
         block.set_submodule(name, FakeQuantLinear(weight, linear.bias.detach(), grid))

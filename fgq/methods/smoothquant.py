@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from fgq.methods.block import BlockData, MethodOptions, block_linears, norm_before
-from fgq.methods.rtn import round_block
+from fgq.methods.rtn import quantize_block_rtn
 from fgq.quant.transforms import fold_diagonal, smoothing_diagonal
 from fgq.vggt.attention import Block
 
@@ -18,10 +18,10 @@ from fgq.vggt.attention import Block
 def quantize_smoothquant(block: Block, data: BlockData, options: MethodOptions) -> None:
     """Smooth with alpha = 0.5, then round to nearest."""
     largest = data.largest_inputs(block)
-    linears = block_linears(block)
-    for name in ("attn.qkv", "mlp.fc1"):
-        linear, norm = linears[name], norm_before(block, name)
-        assert norm is not None
+    for name, linear, _ in block_linears(block, data, options):
+        norm = norm_before(block, name)
+        if norm is None:
+            continue
         diagonal = smoothing_diagonal(linear.weight, largest[name])
         fold_diagonal(norm, diagonal)
         linear.weight.div_(diagonal)
@@ -30,4 +30,4 @@ def quantize_smoothquant(block: Block, data: BlockData, options: MethodOptions) 
     block.attn.qkv.weight[values] *= diagonal[:, None]
     block.attn.qkv.bias[values] *= diagonal
     block.attn.proj.weight.div_(diagonal)
-    round_block(block, options.grid)
+    quantize_block_rtn(block, data, options)

@@ -84,17 +84,17 @@ def freeze_block(block: Block, data: BlockData, options: MethodOptions) -> None:
     A diagonal after a norm becomes part of the norm. With "gptq" rounding the codes of each linear
     make up for each other's errors on the inputs that it gets in the trained block.
     """
-    learned = {name: block.get_submodule(name) for name in LINEARS}
+    modules = {name: block.get_submodule(name) for name in LINEARS}
+    learned = {n: m for n, m in modules.items() if isinstance(m, LearnableLinear)}
     hessians = {}
     if options.rounding == "gptq":
         hessians = input_hessians(block, data)
     for name, linear in learned.items():
-        assert isinstance(linear, LearnableLinear)
         weight = None
         if hessians:
             _, exact, _ = linear.transformed(torch.float64)
-            scales = linear.scales(exact).to(options.grid.scale_type)
-            weight = gptq_round(exact, scales, hessians[name], options.grid)
+            scales = linear.scales(exact).to(linear.grid.scale_type)
+            weight = gptq_round(exact, scales, hessians[name], linear.grid)
         norm = norm_before(block, name)
         if norm is not None and linear.transform is not None:
             affine, _ = linear.transform.affines(torch.float64)

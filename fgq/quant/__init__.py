@@ -3,6 +3,7 @@
 from fgq.quant.grids import (
     DEVICE_GRID,
     GRIDS,
+    WIDE_GRID,
     Grid,
     QuantizedWeight,
     fake_quantize_tokens,
@@ -24,6 +25,7 @@ from fgq.quant.transforms import Affine, AffineTransform, fold_layer_scale
 __all__ = [
     "DEVICE_GRID",
     "GRIDS",
+    "WIDE_GRID",
     "Affine",
     "AffineTransform",
     "FakeQuantLinear",

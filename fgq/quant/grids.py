@@ -45,15 +45,23 @@ class Grid:
         return torch.float32 if self.group_size is None else torch.bfloat16
 
     def fits(self, width: int) -> bool:
-        """Whether a linear of this input width can be put on the grid."""
-        return width % (self.group_size or 1) == 0
+        """Whether a linear of this input width can be put on the grid: two codes share a byte."""
+        return width % self.width_step == 0
+
+    @property
+    def width_step(self) -> int:
+        """What the input width of a linear must be a multiple of."""
+        return self.group_size or 2
 
 
 DEVICE_GRID = Grid("8da4w-g32", 4, 32, 8, symmetric=False, clipped=False, searched=True)
+# What devices run in 8 bit: their kernels have groups in 4 bit only.
+WIDE_GRID = Grid("8da8w", 8, None, 8, symmetric=False, clipped=False, searched=True)
 GRIDS = {
     grid.name: grid
     for grid in (
         DEVICE_GRID,
+        WIDE_GRID,
         Grid("w4a4", 4, None, 4),
         Grid("w4a8", 4, None, 8),
         Grid("w8a8", 8, None, 8),

@@ -54,5 +54,5 @@ def _reason_to_keep(name: str, module: nn.Module, grid: Grid, scope: Scope) -> s
     if scope == "aggregator" and not name.startswith(BLOCKS):
         return "outside the frame and global blocks"
     if not grid.fits(module.in_features):
-        return f"input width {module.in_features} is no multiple of {grid.group_size}"
+        return f"input width {module.in_features} is no multiple of {grid.width_step}"
     return None
