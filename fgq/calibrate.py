@@ -150,7 +150,7 @@ class Calibration:
             if grid is None or not name.startswith("camera_head."):
                 continue
             importance = None
-            if self.options.rounding == "gptq":
+            if self.options.rounding != "nearest":
                 inputs = torch.cat([x.flatten(0, -2) for x in inputs_of(linear, last.quantized)])
                 importance = inputs.square().mean(0)
             weight = quantize_weight(linear.weight, grid, importance=importance)
@@ -168,6 +168,7 @@ class Calibration:
         data = BlockData(
             name,
             tokens.full if full else tokens.quantized,
+            tokens.full,
             targets,
             forward,
             weight=block_weight(self.fisher, name, self.options, *shape).to(self.device),

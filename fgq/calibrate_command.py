@@ -29,7 +29,7 @@ BAR = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
 OPTION_HELP = {
     "inputs": "what a block sees: outputs of the full or of the quantized blocks before it",
     "weighting": "weights of the error: none, Fisher of channels, or of token groups and channels",
-    "rounding": "of the weights at the end: nearest or gptq",
+    "rounding": "of the weights at the end",
     "epochs": "over all clips, for methods that learn",
     "batch": "clips a step",
     "lr": "learning rate of transformations",
@@ -38,7 +38,7 @@ OPTION_HELP = {
 CHOICES = {
     "inputs": ("full", "quantized"),
     "weighting": ("none", "channels", "tokens"),
-    "rounding": ("nearest", "gptq"),
+    "rounding": ("nearest", "gptq", "compensated"),
 }
 
 

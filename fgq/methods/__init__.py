@@ -12,6 +12,7 @@ from fgq.methods.fgq import PUBLISHED as FGQ_PUBLISHED
 from fgq.methods.fgq import quantize_fgq
 from fgq.methods.flatquant import DEFAULTS as FLATQUANT_DEFAULTS
 from fgq.methods.flatquant import quantize_flatquant
+from fgq.methods.gptq import DEFAULTS as GPTQ_DEFAULTS
 from fgq.methods.gptq import quantize_gptq
 from fgq.methods.quantvggt import DEFAULTS as QUANTVGGT_DEFAULTS
 from fgq.methods.quantvggt import quantize_quantvggt
@@ -25,7 +26,7 @@ METHODS: dict[str, tuple[Method, MethodOptions]] = {
     "rtn": (quantize_block_rtn, MethodOptions()),
     "smoothquant": (quantize_smoothquant, MethodOptions()),
     "quarot": (quantize_quarot, MethodOptions()),
-    "gptq": (quantize_gptq, MethodOptions()),
+    "gptq": (quantize_gptq, GPTQ_DEFAULTS),
     "flatquant": (quantize_flatquant, FLATQUANT_DEFAULTS),
     "quantvggt": (quantize_quantvggt, QUANTVGGT_DEFAULTS),
     "fgq-published": (quantize_flatquant, FGQ_PUBLISHED),

@@ -11,30 +11,48 @@ stream is rotated beforehand, diagonals go into its norms, value rotations into 
 
 from __future__ import annotations
 
+import copy
+
 import torch
 
 from fgq.methods.block import BlockData, MethodOptions, block_linears, norm_before, values_turn
-from fgq.methods.gptq import input_hessians
 from fgq.methods.quarot import spreading_matrix
-from fgq.methods.training import freeze_block, train_block
+from fgq.methods.rounding import freeze_block
+from fgq.methods.training import train_block
 from fgq.quant.hadamard import balanced_factors
 from fgq.quant.learnable import LearnableLinear, LearnableMatrix, LearnableTransform
 from fgq.quant.transforms import smoothing_diagonal
 from fgq.vggt.attention import Block
 
 PUBLISHED = MethodOptions(inputs="full", weighting="channels", rounding="nearest")
-DEFAULTS = MethodOptions(inputs="quantized", weighting="tokens", rounding="gptq")
+DEFAULTS = MethodOptions(inputs="quantized", weighting="tokens", rounding="compensated")
 
 
 def quantize_fgq(block: Block, data: BlockData, options: MethodOptions) -> None:
     """Learn and freeze one block."""
+    full = copy.deepcopy(block)
     make_learnable(block, data, options)
-    for name, moments in input_hessians(block, data).items():
+    start_clips(block, data)
+    train_block(block, data, options)
+    freeze_block(block, full, data, options)
+
+
+@torch.no_grad()
+def start_clips(block: Block, data: BlockData) -> None:
+    """Start the weights' clips where rounding to nearest loses least on the transformed inputs."""
+    squares: dict[str, torch.Tensor] = {}
+
+    def visit(name: str, x: torch.Tensor) -> None:
         linear = block.get_submodule(name)
         if isinstance(linear, LearnableLinear):
-            linear.search_clip(moments.diagonal().float())
-    train_block(block, data, options)
-    freeze_block(block, data, options)
+            square = linear.quantized_input(x).square().mean((0, 1))
+            squares[name] = squares[name] + square if name in squares else square
+
+    data.linear_inputs(block, visit)
+    for name, importance in squares.items():
+        linear = block.get_submodule(name)
+        assert isinstance(linear, LearnableLinear)
+        linear.search_clip(importance)
 
 
 def make_learnable(block: Block, data: BlockData, options: MethodOptions) -> None:
@@ -67,7 +85,6 @@ def make_learnable(block: Block, data: BlockData, options: MethodOptions) -> Non
                 transform,
                 values_out=values if turn and name == "attn.qkv" else None,
                 values_in=values if turn and name == "attn.proj" else None,
-                learn_bias=True,
             ),
         )
 

@@ -7,10 +7,13 @@ q, k and v share one transformation and one clip, so that their products stay on
 
 from __future__ import annotations
 
+import copy
+
 import torch
 
 from fgq.methods.block import BlockData, MethodOptions, block_linears, values_turn
-from fgq.methods.training import freeze_block, train_block
+from fgq.methods.rounding import freeze_block
+from fgq.methods.training import train_block
 from fgq.quant.hadamard import balanced_factors
 from fgq.quant.learnable import LearnableLinear, LearnableMatrix, LearnableTransform
 from fgq.quant.transforms import smoothing_diagonal
@@ -22,9 +25,10 @@ MIXING = 0.5  # spread of the Cayley parameters: starts as a moderately mixing r
 
 def quantize_flatquant(block: Block, data: BlockData, options: MethodOptions) -> None:
     """Learn and freeze; with a Fisher weighting this is FGQ as published."""
+    full = copy.deepcopy(block)
     make_learnable(block, data, options)
     train_block(block, data, options)
-    freeze_block(block, data, options)
+    freeze_block(block, full, data, options)
 
 
 def make_learnable(block: Block, data: BlockData, options: MethodOptions) -> None:

@@ -4,11 +4,14 @@ channel; the scales start as SmoothQuant's on the turned input and are learned w
 
 from __future__ import annotations
 
+import copy
+
 import torch
 
 from fgq.methods.block import BlockData, MethodOptions, block_linears
 from fgq.methods.quarot import random_hadamard
-from fgq.methods.training import freeze_block, train_block
+from fgq.methods.rounding import freeze_block
+from fgq.methods.training import train_block
 from fgq.quant import Affine
 from fgq.quant.learnable import LearnableLinear, LearnableTransform
 from fgq.quant.transforms import smoothing_diagonal
@@ -19,6 +22,7 @@ DEFAULTS = MethodOptions(lr=1e-3, clip_lr=1e-2)
 
 def quantize_quantvggt(block: Block, data: BlockData, options: MethodOptions) -> None:
     """Learn and freeze."""
+    full = copy.deepcopy(block)
     generator = torch.Generator().manual_seed(options.seed)
     turns = {
         name: random_hadamard(linear.in_features, generator)
@@ -31,7 +35,7 @@ def quantize_quantvggt(block: Block, data: BlockData, options: MethodOptions) ->
         transform = LearnableTransform(scale=scale, fixed=turns[name].to(torch.float32))
         block.set_submodule(name, LearnableLinear(linear, grid, transform))
     train_block(block, data, options)
-    freeze_block(block, data, options)
+    freeze_block(block, full, data, options)
 
 
 def _largest_turned_inputs(

@@ -9,10 +9,8 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from fgq.methods.block import LINEARS, BlockData, MethodOptions, norm_before
-from fgq.methods.gptq import gptq_round, input_hessians
+from fgq.methods.block import BlockData, MethodOptions
 from fgq.quant.learnable import LearnableLinear
-from fgq.quant.transforms import fold_diagonal
 from fgq.vggt.attention import Block
 
 WARMUP_STEPS = 16
@@ -75,29 +73,3 @@ def learning_rate(step: int, total: int) -> float:
 def _unique(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
     """Shared matrices appear in two linears."""
     return list({id(p): p for p in parameters}.values())
-
-
-@torch.no_grad()
-def freeze_block(block: Block, data: BlockData, options: MethodOptions) -> None:
-    """Put every `LearnableLinear` of a block on its integer grid, in place.
-
-    A diagonal after a norm becomes part of the norm. With "gptq" rounding the codes of each linear
-    make up for each other's errors on the inputs that it gets in the trained block.
-    """
-    modules = {name: block.get_submodule(name) for name in LINEARS}
-    learned = {n: m for n, m in modules.items() if isinstance(m, LearnableLinear)}
-    hessians = {}
-    if options.rounding == "gptq":
-        hessians = input_hessians(block, data)
-    for name, linear in learned.items():
-        weight = None
-        if hessians:
-            _, exact, _ = linear.transformed(torch.float64)
-            scales = linear.scales(exact).to(linear.grid.scale_type)
-            weight = gptq_round(exact, scales, hessians[name], linear.grid)
-        norm = norm_before(block, name)
-        if norm is not None and linear.transform is not None:
-            affine, _ = linear.transform.affines(torch.float64)
-            if affine.diagonal is not None:
-                fold_diagonal(norm, affine.diagonal)
-        block.set_submodule(name, linear.freeze(weight, keep_diagonal=norm is None))

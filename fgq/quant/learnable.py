@@ -125,7 +125,6 @@ class LearnableLinear(nn.Module):
         values_out: LearnableMatrix | None = None,
         values_in: LearnableMatrix | None = None,
         initial_clip: Tensor | None = None,
-        learn_bias: bool = False,
     ) -> None:
         super().__init__()
         self.grid, self.transform = grid, transform
@@ -137,7 +136,6 @@ class LearnableLinear(nn.Module):
         self.weight_clip = nn.Parameter(start)
         learn_clip = grid.clipped and grid.activation_bits is not None
         self.activation_clip = nn.Parameter(torch.full((2,), INITIAL_CLIP)) if learn_clip else None
-        self.bias_change = nn.Parameter(torch.zeros_like(linear.bias)) if learn_bias else None
 
     def clips(self) -> list[nn.Parameter]:
         """What is trained at the rate of clips."""
@@ -146,8 +144,6 @@ class LearnableLinear(nn.Module):
     def transformed(self, dtype: torch.dtype = torch.float32) -> tuple[Affine, Tensor, Tensor]:
         """Transformation of the input, weight [N, K] and bias [N] that go with it."""
         weight, bias = self.weight.to(dtype), self.linear_bias.to(dtype)
-        if self.bias_change is not None:
-            bias = bias + self.bias_change.to(dtype)
         affine = Affine()
         if self.values_in is not None:
             weight = _turn_values(weight, self.values_in.matrices(dtype)[1])
@@ -167,9 +163,13 @@ class LearnableLinear(nn.Module):
         """Start the weight's clips where the squared error, weighted by the importance [K] of the
         transformed inputs, is least."""
         _, weight, _ = self.transformed()
-        found = quantize_weight(weight, self.grid, SEARCH_STEPS, importance).scales.float()
+        found = self.searched_scales(weight, importance).float()
         share = found * self.grid.code_range[1] / largest_magnitudes(weight, self.grid)
         self.weight_clip.copy_(torch.logit(share.clamp(0.4, MAX_INITIAL_CLIP)))
+
+    def searched_scales(self, weight: Tensor, importance: Tensor) -> Tensor:
+        """Scales [N, groups] of the least squared error, weighted by importance [K]."""
+        return quantize_weight(weight.float(), self.grid, SEARCH_STEPS, importance.float()).scales
 
     def scales(self, weight: Tensor) -> Tensor:
         """Scales [N, groups] of the transformed weight, clipped as learned."""
@@ -190,12 +190,16 @@ class LearnableLinear(nn.Module):
         return None if self.activation_clip is None else torch.sigmoid(self.activation_clip)
 
     @torch.no_grad()
-    def freeze(self, weight: QuantizedWeight | None, keep_diagonal: bool) -> FakeQuantLinear:
-        """The linear on its integer grid; `weight` has its codes if they were not rounded to the
-        nearest. Without `keep_diagonal` the diagonal must go into the norm before this linear."""
+    def freeze(
+        self, rounded: tuple[QuantizedWeight, Tensor] | None, keep_diagonal: bool
+    ) -> FakeQuantLinear:
+        """The linear on its integer grid; `rounded` has its codes and bias if they are not simply
+        rounded to the nearest. Without `keep_diagonal` the diagonal must go into the norm before
+        this linear."""
         affine, exact, bias = self.transformed(torch.float64)
-        if weight is None:
-            weight = round_to_scales(exact, self.scales(exact), self.grid)
+        weight = round_to_scales(exact, self.scales(exact), self.grid)
+        if rounded is not None:
+            weight, bias = rounded
         if not keep_diagonal:
             affine = affine._replace(diagonal=None)
         transform = None if affine.is_identity else AffineTransform(affine.to(torch.float32))
