@@ -55,6 +55,7 @@ def add_calibrate_arguments(parser: argparse.ArgumentParser) -> None:
         help="the frame and global blocks only, as the paper does, or every linear",
     )
     parser.add_argument("--fisher", type=Path, help="folder that `fgq fisher` wrote")
+    parser.add_argument("--plan", type=Path, help="bits by linear, from `fgq allocate`")
     parser.add_argument("--clips", type=int, default=64, help="calibration clips")
     parser.add_argument("--views", type=int, default=4, help="views a clip")
     parser.add_argument("--size", default="168x224", help="HxW in pixels, multiples of 14")
@@ -88,6 +89,7 @@ def run_calibrate(args: argparse.Namespace) -> None:
         grid=GRIDS[args.grid],
         seed=args.seed,
         permuted=args.permuted,
+        plan={} if args.plan is None else _read_plan(args.plan),
         **given,
     )
     require_replaceable(args.out, RECIPE_NAME)
@@ -125,6 +127,16 @@ def run_calibrate(args: argparse.Namespace) -> None:
         f" block loss {sum(calibration.losses.values()):.4g}, {packed / 1e6:.2f} MB (the"
         f" full-precision file has {full / 1e6:.2f} MB)"
     )
+
+
+def _read_plan(path: Path) -> dict[str, int]:
+    try:
+        plan = json.loads(path.read_text())
+        if not isinstance(plan, dict) or not set(plan.values()) <= {4, 8, 16}:
+            raise ValueError("bits are 4, 8 or 16")
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{path} is not a plan of bits by linear ({error})") from None
+    return plan
 
 
 def _job(

@@ -13,6 +13,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; a foreseeable fault is one line on stderr and exit status 2."""
+    from fgq.allocate_command import add_allocate_arguments, run_allocate
     from fgq.calibrate_command import add_calibrate_arguments, run_calibrate
     from fgq.data import DataError
     from fgq.data.render_command import (
@@ -35,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("train", "train a VGGT on rendered scenes", add_train_arguments, run_train),
         ("quantize", "round to 4 bit without data", add_quantize_arguments, run_quantize),
         ("fisher", "measure which activations matter", add_fisher_arguments, run_fisher),
+        ("allocate", "choose bits by Fisher information", add_allocate_arguments, run_allocate),
         ("calibrate", "quantize on clips, by any method", add_calibrate_arguments, run_calibrate),
         ("evaluate", "measure poses and depth", add_evaluate_arguments, run_evaluate),
     ):

@@ -14,7 +14,7 @@ from fgq.data.calibration import load_calibration_clips
 from fgq.files import file_sha256, replacing_folder
 from fgq.fisher import MANIFEST_NAME, TASKS, Fisher, block_shares, save_fisher, share_intervals
 from fgq.fisher_estimate import ESTIMATORS, estimate_fisher
-from fgq.quant import is_packed, weights_file
+from fgq.quant import fold_layer_scale, is_packed, weights_file
 from fgq.vggt import CheckpointError, load_checkpoint
 
 SHOWN_BLOCKS = 3
@@ -45,6 +45,8 @@ def run_fisher(args: argparse.Namespace) -> None:
         raise CheckpointError(f"{args.checkpoint}: is in 4 bit; give the full-precision checkpoint")
     clips = load_calibration_clips(args.data, args.clips, args.views, size, args.seed)
     model = load_checkpoint(args.checkpoint, device)
+    # What is quantized is the folded network: these are the outputs of its linears.
+    fold_layer_scale(model)
     # Opened now, so that a place that cannot be written to is refused before the long part.
     with replacing_folder(args.out, MANIFEST_NAME) as part:
         fisher = estimate_fisher(

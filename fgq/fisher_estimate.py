@@ -110,7 +110,7 @@ def clip_energies(
     are kept, and what is inside of a block is computed again on the way back: memory for one block
     instead of all, for a third more time. ValueError if a number is not finite.
     """
-    energies = _Energies(_layouts(model, images))
+    energies = _Energies(token_layouts(model, images))
     with _watched(model, energies, recompute), torch.enable_grad():
         for task, y in outputs(model, images).items():
             energies.task = TASKS.index(task)
@@ -174,14 +174,14 @@ def _predict(model: VGGT, images: Tensor, detach: bool) -> Predictions:
     return out
 
 
-class _Layout(NamedTuple):
+class Layout(NamedTuple):
     """Rows of a module's output: sequences of one camera token, `registers`, then patches."""
 
     tokens: int
     registers: int
 
 
-def _layouts(model: VGGT, images: Tensor) -> dict[str, _Layout]:
+def token_layouts(model: VGGT, images: Tensor) -> dict[str, Layout]:
     """The layout at every module that is watched.
 
     Every row of the camera head is a camera token, one for each view and iteration. The class
@@ -191,7 +191,7 @@ def _layouts(model: VGGT, images: Tensor) -> dict[str, _Layout]:
     patches = (images.shape[-2] // patch) * (images.shape[-1] // patch)
     if patches == 0:
         raise ValueError(f"no patch tokens in images of {images.shape[-2]}x{images.shape[-1]}")
-    layout = _Layout(1 + special + patches, special)
+    layout = Layout(1 + special + patches, special)
     layouts = dict.fromkeys(block_names(model.config.depth), layout)
     embed = model.aggregator.patch_embed
     own = embed.register_tokens.shape[1] if isinstance(embed, DinoPatchEmbed) else 0
@@ -199,16 +199,16 @@ def _layouts(model: VGGT, images: Tensor) -> dict[str, _Layout]:
         if not isinstance(module, nn.Linear):
             continue
         if name.startswith("camera_head."):
-            layouts[name] = _Layout(1, 0)
+            layouts[name] = Layout(1, 0)
         elif name.startswith("aggregator."):
             registers = own if name.startswith("aggregator.patch_embed.") else special
-            layouts[name] = _Layout(1 + registers + patches, registers)
+            layouts[name] = Layout(1 + registers + patches, registers)
     return layouts
 
 
 def _tokens_of_groups(model: VGGT, images: Tensor) -> list[int]:
     views = images.shape[1]
-    layout = _layouts(model, images)[block_names(1)[0]]
+    layout = token_layouts(model, images)[block_names(1)[0]]
     patches = layout.tokens - layout.registers - 1
     return [views, views * layout.registers, views * patches]
 
@@ -216,7 +216,7 @@ def _tokens_of_groups(model: VGGT, images: Tensor) -> list[int]:
 class _Energies:
     """Collects squared gradients of the current `task`: sums[name] is [T, G, N]."""
 
-    def __init__(self, layouts: Mapping[str, _Layout]) -> None:
+    def __init__(self, layouts: Mapping[str, Layout]) -> None:
         self.layouts = layouts
         self.task = 0
         self.sums: dict[str, Tensor] = {}
