@@ -108,7 +108,7 @@ def clip_energies(
     images [1, S, 3, H, W] -> module name -> float64 [T, G, N] on the CPU, for the aggregator's
     blocks and all linears of aggregator and camera head. With `recompute` only the inputs of blocks
     are kept, and what is inside of a block is computed again on the way back: memory for one block
-    instead of all, for a third more time. ValueError if a number is not finite.
+    instead of all, for half more time. ValueError if a number is not finite.
     """
     energies = _Energies(token_layouts(model, images))
     with _watched(model, energies, recompute), torch.enable_grad():
