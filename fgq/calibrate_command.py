@@ -18,9 +18,9 @@ from fgq.arguments import parse_device, parse_size
 from fgq.calibrate import Calibration, calibrated_blocks
 from fgq.data.calibration import CalibrationClip, load_calibration_clips
 from fgq.files import file_sha256, require_replaceable, write_file
-from fgq.fisher import TENSORS_NAME, Fisher, load_fisher
+from fgq.fisher import TENSORS_NAME, load_fisher
 from fgq.methods import METHODS, MethodOptions
-from fgq.quant import GRIDS, is_packed, save_packed, weights_file
+from fgq.quant import GRIDS, Scope, is_packed, save_packed, weights_file
 from fgq.quant.packed import RECIPE_NAME
 from fgq.vggt import CheckpointError, load_checkpoint
 
@@ -104,9 +104,9 @@ def run_calibrate(args: argparse.Namespace) -> None:
             )
         fisher = load_fisher(args.fisher)
     model = load_checkpoint(args.checkpoint, device)
-    job = _job(args, options, clips, fisher)
-    work = args.out.with_name(f".{args.out.name}.calibration")
-    _open_work(work, job)
+    used = None if fisher is None else args.fisher
+    job = calibration_job(args.checkpoint, args.method, options, args.scope, clips, used)
+    work = open_work(args.out, job)
     names = calibrated_blocks(model, args.scope)
     started = time.monotonic()
     with tqdm(total=len(names), bar_format=BAR) as bar:
@@ -139,33 +139,33 @@ def _read_plan(path: Path) -> dict[str, int]:
     return plan
 
 
-def _job(
-    args: argparse.Namespace,
+def calibration_job(
+    checkpoint: Path,
+    method: str,
     options: MethodOptions,
+    scope: Scope,
     clips: Sequence[CalibrationClip],
-    fisher: Fisher | None,
+    fisher: Path | None,
 ) -> dict[str, Any]:
-    """All that the result depends on."""
+    """All that the result depends on; fisher is the folder, if it is used."""
     return {
-        "method": args.method,
+        "method": method,
         "options": asdict(options),
-        "scope": args.scope,
-        "source": {
-            "name": args.checkpoint.name,
-            "sha256": file_sha256(weights_file(args.checkpoint)),
-        },
-        "fisher": None if fisher is None else file_sha256(args.fisher / TENSORS_NAME),
+        "scope": scope,
+        "source": {"name": checkpoint.name, "sha256": file_sha256(weights_file(checkpoint))},
+        "fisher": None if fisher is None else file_sha256(fisher / TENSORS_NAME),
         "clips": [{"name": clip.name, "sha256": clip.sha256} for clip in clips],
-        "created_with": {"torch": torch.__version__, "threads": args.threads},
+        "created_with": {"torch": torch.__version__, "threads": torch.get_num_threads()},
     }
 
 
-def _open_work(work: Path, job: dict[str, Any]) -> None:
-    """The folder of finished blocks; those of another job are thrown away."""
+def open_work(out: Path, job: dict[str, Any]) -> Path:
+    """The folder of finished blocks beside `out`; those of another job are thrown away."""
+    work = out.with_name(f".{out.name}.calibration")
     path = work / JOB_NAME
     text = json.dumps(job, indent=1)
-    if path.is_file() and path.read_text() == text:
-        return
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    write_file(path, text.encode())
+    if not path.is_file() or path.read_text() != text:
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        write_file(path, text.encode())
+    return work
