@@ -7,7 +7,7 @@ from fgq.evaluate.intervals import Interval, bootstrap_interval, paired_bootstra
 from fgq.evaluate.measure import load_network, measure_clip, measure_set
 from fgq.evaluate.points import align_points, point_metrics, umeyama
 from fgq.evaluate.pose import relative_pose_errors
-from fgq.evaluate.summary import compare, metric_samples, summarize
+from fgq.evaluate.summary import compare, metric_samples, results_by_set, summarize
 
 __all__ = [
     "ClipSet",
@@ -24,6 +24,7 @@ __all__ = [
     "paired_bootstrap",
     "point_metrics",
     "relative_pose_errors",
+    "results_by_set",
     "sequence_set",
     "sqnr_db",
     "summarize",

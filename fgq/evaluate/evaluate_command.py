@@ -1,5 +1,12 @@
 """`python -m fgq evaluate`: a network on held-out scenes and posed photographs, and against its
-full-precision original."""
+full-precision original.
+
+Its JSON holds
+    rows    for each set and number of views: its number of clips, the unit of its lengths, every
+            metric, and intervals {metric: [low, high]} of 95 % (null where there is one clip)
+    clips   what `measure_clip` says of each clip, with its set and views: `results_by_set` and
+            `compare` make paired intervals between two such files of them
+"""
 
 from __future__ import annotations
 
@@ -89,6 +96,9 @@ def _requested_sets(args: argparse.Namespace, size: tuple[int, int]) -> list[Cli
         sets += [sequence_set(folder, views, size) for folder in args.sequence]
         if args.synthetic is not None:
             sets.append(synthetic_set(args.synthetic, views, args.scenes))
+    labels = [f"{chosen.name}, {chosen.views} views" for chosen in sets]
+    if repeated := sorted(label for label in set(labels) if labels.count(label) > 1):
+        raise ValueError(f"two sets are both called {repeated[0]}")
     return sets
 
 

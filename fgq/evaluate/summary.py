@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,14 @@ class Samples(NamedTuple):
     statistic: Statistic
 
 
+def results_by_set(report: Mapping[str, Any]) -> dict[tuple[str, int], list[ClipResult]]:
+    """The results by clip in the JSON of `fgq evaluate`, by name of the set and number of views."""
+    sets: dict[tuple[str, int], list[ClipResult]] = {}
+    for clip in report["clips"]:
+        sets.setdefault((clip["set"], clip["views"]), []).append(clip)
+    return sets
+
+
 def metric_samples(clips: Sequence[ClipResult]) -> dict[str, Samples]:
     """Every metric that some clip has, pose first. The clips have the same number of views."""
     by_pair = {
@@ -46,9 +54,8 @@ def metric_samples(clips: Sequence[ClipResult]) -> dict[str, Samples]:
     }
     pose = pose_pair_values(by_pair["pair_rotation_deg"], by_pair["pair_direction_deg"])
     samples |= {name: Samples(values, "mean") for name, values in pose.items()}
-    # Not every clip has every metric: the first that has it places it.
-    scalars = dict.fromkeys(k for c in clips for k in c if k != "clip" and k not in by_pair)
-    for name in scalars:
+    # Not every clip has every metric: the first that has it places it. Labels are no floats.
+    for name in dict.fromkeys(k for clip in clips for k, v in clip.items() if isinstance(v, float)):
         values = np.array([clip.get(name, np.nan) for clip in clips], np.float64)
         samples[name] = Samples(values, "mean")
     return samples

@@ -13,7 +13,14 @@ from torch import Tensor
 
 from fgq.cli import main
 from fgq.data import shards
-from fgq.evaluate import measure_clip, measure_set, sequence_set, summarize, synthetic_set
+from fgq.evaluate import (
+    measure_clip,
+    measure_set,
+    results_by_set,
+    sequence_set,
+    summarize,
+    synthetic_set,
+)
 from fgq.evaluate.clips import EvaluationClip
 from fgq.geometry import compose_se3, encode_pose, invert_se3, unproject_depth
 from fgq.methods import quantize_rtn
@@ -157,6 +164,10 @@ def test_results_of_clips_and_sets_are_written(
             assert low is None or low <= row[name] <= high
         assert 5 < row["sqnr_db/aggregator.global_blocks.1"] < 60
     assert report["clips"][0]["clip"] == "0-1"
+    for row in report["rows"]:
+        results = results_by_set(report)[row["set"], row["views"]]
+        intervals = {k: [i.low, i.high] for k, i in summarize(results, report["seed"]).items()}
+        assert intervals == row["intervals"]
     shown = capsys.readouterr().out.splitlines()
     assert len(shown) == 4 * 6  # a title, pose, depth, two kinds of points, fidelity
     assert shown[6] == "synthetic, 2 views, 3 clips"
@@ -271,6 +282,7 @@ def test_output_that_is_not_finite_is_one_line_that_names_the_clip(
         (["--sequence", "WALL", "--views", "4"], "clips of 2, 3 views, not 4"),
         (["--synthetic", "SCENES", "--size", "100x100"], "multiples of 14"),
         (["--synthetic", "nowhere"], "no shards in nowhere"),
+        (["--synthetic", "SCENES", "--views", "2,2"], "both called synthetic, 2 views"),
         (["--synthetic", "SCENES", "--reference", "OTHER"], "is not the original of"),
         (["--synthetic", "SCENES", "--reference", "nowhere"], "nowhere"),
     ],
