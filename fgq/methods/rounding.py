@@ -55,14 +55,16 @@ def freeze_block(block: Block, full: Block, data: BlockData, options: MethodOpti
 
 @dataclass
 class Moments:
-    """Sums over tokens, weighted by importance, in fp64: of what a weight is multiplied with,
-    x [K], and of how far its exact output is from the aim, e [N]."""
+    """Sums over tokens in fp64: of what a weight is multiplied with, x [K], and of how far its
+    exact output is from the aim, e [N]. Only `weighted` counts tokens by importance: a fit to the
+    few important ones would not hold for other clips."""
 
     total: Tensor  # []
     x: Tensor  # [K]
     e: Tensor  # [N]
     xx: Tensor  # [K, K]
     xe: Tensor  # [K, N]
+    weighted: Tensor  # [K, K], of x x^T
 
 
 def _round(
@@ -77,32 +79,33 @@ def _round(
         change = torch.linalg.solve(damped(centred), with_error).mT
         weight = weight + change
         bias = bias + mean_e - change @ mean_x
-    scales = linear.searched_scales(weight, moments.xx.diagonal())
-    return gptq_round(weight, scales, moments.xx, linear.grid), bias
+    scales = linear.searched_scales(weight, moments.weighted.diagonal())
+    return gptq_round(weight, scales, moments.weighted, linear.grid), bias
 
 
 def error_moments(block: Block, full: Block, name: str, data: BlockData) -> Moments:
     """Moments of a `LearnableLinear` of a block whose linears before it are frozen already."""
     linear = block.get_submodule(name)
     assert isinstance(linear, LearnableLinear)
-    affine, weight, _ = linear.transformed()
+    _, weight, _ = linear.transformed()
     importance = data.token_importance.get(name)
     sums: list[Tensor] = []
     for quantized, exact in zip(data.inputs, data.full_inputs, strict=True):
         x, stream = _input_and_stream(block, name, data, quantized)
         aim, full_stream = _input_and_stream(full, name, data, exact)
         x = linear.quantized_input(x)
-        error = (affine.apply(aim) - x) @ weight.mT
+        error = (linear.exact_input(aim) - x) @ weight.mT
         if stream is not None and full_stream is not None:
             error += full_stream - stream
-        counts = x.new_ones(x.shape[1]) if importance is None else importance
-        weighted = x * counts[:, None]
+        rows, errors = x.flatten(0, 1), error.flatten(0, 1)
+        square = rows.mT @ rows
         parts = [
-            counts.sum() * len(x),
-            weighted.sum((0, 1)),
-            (error * counts[:, None]).sum((0, 1)),
-            weighted.flatten(0, 1).mT @ x.flatten(0, 1),
-            weighted.flatten(0, 1).mT @ error.flatten(0, 1),
+            x.new_tensor(float(len(rows))),
+            rows.sum(0),
+            errors.sum(0),
+            square,
+            rows.mT @ errors,
+            square if importance is None else (x * importance[:, None]).flatten(0, 1).mT @ rows,
         ]
         # Products in fp32 are exact enough within a clip; their sum over clips is not.
         doubles = [part.double() for part in parts]

@@ -186,6 +186,12 @@ class LearnableLinear(nn.Module):
         """What the rounded weight is multiplied with."""
         return fake_quantize_tokens(self.transformed()[0].apply(x), self.grid, self._clip())
 
+    def exact_input(self, x: Tensor) -> Tensor:
+        """The transformed input where the untransformed network has x."""
+        if self.values_in is not None:
+            x = _turn_values(x, self.values_in.matrices()[0])
+        return self.transformed()[0].apply(x)
+
     def _clip(self) -> Tensor | None:
         return None if self.activation_clip is None else torch.sigmoid(self.activation_clip)
 
