@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import exp, hypot, log
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def primitive(b: Builder, look: Looks, size: float) -> None:
         "star",
         "ell",
     )
-    shape = str(look.rng.choice(shapes))
+    shape = look.pick(shapes)
     x, y, z = (size * look.rng.uniform(0.4, 1, 3)).tolist()
     if shape in ("sphere", "torus", "star"):
         y = x
@@ -187,7 +188,7 @@ def toy_tower(b: Builder, look: Looks, size: float) -> None:
     z = 0.0
     for _ in range(int(look.rng.integers(2, 6))):
         side, tall = size * look.uniform(0.25, 0.5), size * look.uniform(0.15, 0.35)
-        shape = str(look.rng.choice(("box", "cylinder", "hexagon", "frustum", "star")))
+        shape = look.pick(("box", "cylinder", "hexagon", "frustum", "star"))
         b.at(0, 0, 0, look.uniform(0, 3)).add(
             shape, (0, 0, z + tall / 2), (side, side, tall), look.any()
         )
@@ -242,13 +243,13 @@ def scatter(
     without their discs overlapping (papers apart, things may touch)."""
     taken: list[tuple[float, float, float]] = []
     for _ in range(count):
-        extent = float(np.exp(look.uniform(np.log(size[0]), np.log(size[1]))))
+        extent = exp(look.uniform(log(size[0]), log(size[1])))
         margin = min(extent / 2, 0.15)
         if area[1] - area[0] < 2 * margin or area[3] - area[2] < 2 * margin:
             continue
         x = look.uniform(area[0] + margin, area[1] - margin)
         y = look.uniform(area[2] + margin, area[3] - margin)
-        if any(np.hypot(x - px, y - py) < 0.55 * (extent + other) for px, py, other in taken):
+        if any(hypot(x - px, y - py) < 0.55 * (extent + other) for px, py, other in taken):
             continue
         taken.append((x, y, extent))
         turn = look.uniform(0, 2 * np.pi) if look.chance(0.7) else look.uniform(-0.3, 0.3)

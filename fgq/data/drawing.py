@@ -20,8 +20,9 @@ def random_color(
     """An RGB colour [3]; `saturation` is the mean of its HSV saturation, `value` its range."""
     hue = rng.uniform(0, 6) if rng.random() < 0.5 else rng.normal(0.6, 0.5) % 6
     sat = 0.85 * rng.beta(2 * saturation + 0.2, 2 * (1 - saturation) + 0.2)
-    ramp = np.clip(np.abs((hue + np.array([0, 4, 2])) % 6 - 3) - 1, 0, 1)
-    return (rng.uniform(*value) * (1 - sat * (1 - ramp))).astype(np.float32)
+    ramp = [min(max(abs((hue + turn) % 6 - 3) - 1, 0), 1) for turn in (0, 4, 2)]
+    level = rng.uniform(*value)
+    return np.array([level * (1 - sat * (1 - channel)) for channel in ramp], np.float32)
 
 
 def noise(rng: Rng, cells: tuple[int, int] = (4, 4), octaves: int = 5, gain: float = 0.5) -> Image:

@@ -89,8 +89,8 @@ def _free(rect: Rect, occupied: list[Rect], margin: float = 0.03) -> bool:
 
 
 def _draw_kind(look: Looks, kinds: list[Kind]) -> Kind:
-    odds = np.array([kind.odds for kind in kinds])
-    return kinds[int(look.rng.choice(len(kinds), p=odds / odds.sum()))]
+    total = sum(kind.odds for kind in kinds)
+    return look.pick(kinds, [kind.odds / total for kind in kinds])
 
 
 def _furnish_wall(
@@ -164,7 +164,7 @@ def _lights(
         drop = 0.1 if look.chance(0.5) else look.uniform(0.3, 0.8)
         body = replace(look.surface("plain"), glow=look.uniform(1.5, 6))
         size = look.uniform(0.15, 0.5)
-        shape = str(look.rng.choice(("cylinder", "sphere", "frustum", "box")))
+        shape = look.pick(("cylinder", "sphere", "frustum", "box"))
         b.add(shape, (x, y, height - drop), (size, size, 0.12), body)
         if drop > 0.2:
             b.add("rod", (x, y, height - drop / 2), (0.012, 0.012, drop), look.metal())

@@ -16,8 +16,8 @@ from fgq.data.trajectories import Lens, View, overlap_matrix, sample_lens, sampl
 TRAIN_SEED_START = 0
 HELD_OUT_SEED_START = 10_000_000  # seeds from here on are never trained on
 SIZE = (168, 224)  # H, W
-ROUGH_SHARE = 0.15  # of the pixels get more samples
-OFFSETS = ((-0.375, -0.125), (0.125, -0.375), (0.25, 0.375))  # pixels, beside the centre
+ROUGH_SHARE = 0.12  # of the pixels get more samples
+OFFSETS = ((-0.375, -0.125), (0.125, 0.375))  # pixels, beside the centre
 MAX_RADIANCE = 12.0  # keeps one glint from filling a pixel
 
 
@@ -63,44 +63,54 @@ def render_scene(seed: int, views: int = 8, size: tuple[int, int] = SIZE) -> Sce
 def render_views(tracer: Raytracer, lens: Lens, path: list[View]) -> tuple[Floats, Floats]:
     """Linear radiance [S, H, W, 3] and depth [S, H, W] of every view of a path.
 
-    Depth is that of the pixel's centre. Radiance is one sample there, and the mean of four
-    samples where neighbouring pixels differ most: edges, thin things and fine texture.
+    Depth is that of the pixel's centre. Radiance is one sample there, and the mean of three
+    samples where neighbouring pixels differ most: edges, thin things and outlines of shadows.
     """
     height, width = lens.size
-    directions = lens.directions(height, width)
-    rays = np.empty((len(path), height * width, 6), np.float32)
-    for index, view in enumerate(path):
-        rays[index, :, :3] = view.position
-        rays[index, :, 3:] = directions @ view.rotation.T
-    flat = rays.reshape(-1, 6)
-    radiance, depth = tracer.shade(flat, lens.focal)
-    radiance = np.minimum(radiance, MAX_RADIANCE)
+    directions = lens.directions(height, width).T
     shape = (len(path), height, width)
-    rough = np.flatnonzero(_rough(radiance.reshape(*shape, 3)))
-    extra = np.tile(flat[rough], (len(OFFSETS), 1))
-    axes = np.stack([view.rotation[:, :2].T for view in path])[rough // (height * width)]
-    for index, (dx, dy) in enumerate(OFFSETS):
-        block = slice(index * len(rough), (index + 1) * len(rough))
-        extra[block, 3:] += (dx * axes[:, 0] + dy * axes[:, 1]) / lens.focal
-    more = np.minimum(tracer.shade(extra, lens.focal)[0], MAX_RADIANCE)
-    total = radiance[rough] + more.reshape(len(OFFSETS), -1, 3).sum(0)
-    radiance[rough] = total / (1 + len(OFFSETS))
-    return radiance.reshape(*shape, 3), depth.reshape(shape)
+    radiance, depth = np.empty((*shape, 3), np.float32), np.empty(shape, np.float32)
+    rays = np.empty((6, height * width), np.float32)
+    for index, view in enumerate(path):
+        rays[:3] = view.position[:, None]
+        np.matmul(view.rotation, directions, out=rays[3:])
+        shaded = tracer.shade(rays, lens.focal, lens.size)
+        depth[index] = shaded.depth.reshape(lens.size)
+        np.minimum(shaded.radiance.reshape(*lens.size, 3), MAX_RADIANCE, out=radiance[index])
+        rough = _rough(radiance[index], shaded.key.reshape(lens.size))
+        if len(rough):
+            more = _beside(rays[:, rough], view.rotation, lens.focal)
+            samples = np.minimum(tracer.shade(more, lens.focal).radiance, MAX_RADIANCE)
+            pixels = radiance[index].reshape(-1, 3)
+            total = pixels[rough] + samples.reshape(len(OFFSETS), -1, 3).sum(0)
+            pixels[rough] = total / (1 + len(OFFSETS))
+    return radiance, depth
 
 
-def _rough(radiance: Floats) -> NDArray[np.bool_]:
-    """Pixels [S, H, W] that differ from a neighbour, at most a ROUGH_SHARE of all."""
+def _beside(rays: Floats, rotation: Floats, focal: float) -> Floats:
+    """Rays [6, N] moved by all OFFSETS in the image: [6, len(OFFSETS) * N]."""
+    shift = rotation[:, :2] @ (np.array(OFFSETS, np.float32) / np.float32(focal)).T
+    more = np.repeat(rays[:, None], len(OFFSETS), 1)
+    more[3:] += shift[..., None]
+    return more.reshape(6, -1)
+
+
+def _rough(radiance: Floats, key: NDArray[np.int32]) -> NDArray[np.intp]:
+    """Indices of the pixels [H, W] that differ from a neighbour of another surface or light, at
+    most about a ROUGH_SHARE of all."""
     tone = np.sqrt(radiance @ np.array([0.3, 0.5, 0.2], np.float32))
     contrast = np.zeros_like(tone)
-    for axis in (1, 2):
+    for axis in (0, 1):
         step = np.abs(np.diff(tone, axis=axis))
-        head = [slice(None)] * 3
-        tail = [slice(None)] * 3
+        step *= np.diff(key, axis=axis) != 0
+        head, tail = [slice(None)] * 2, [slice(None)] * 2
         head[axis], tail[axis] = slice(None, -1), slice(1, None)
         for side in (tuple(head), tuple(tail)):
             np.maximum(contrast[side], step, out=contrast[side])
-    floor = 0.12 * float(tone.mean())
-    return contrast > max(floor, float(np.quantile(contrast[:, ::3, ::3], 1 - ROUGH_SHARE)))
+    sample = contrast[::3, ::3].ravel()
+    rank = int((1 - ROUGH_SHARE) * len(sample))
+    limit = max(0.12 * float(tone.mean()), float(np.partition(sample, rank)[rank]))
+    return np.flatnonzero(contrast > limit)
 
 
 def extrinsic(view: View) -> Floats:

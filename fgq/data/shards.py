@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from fgq.data.errors import DataError
 
 FORMAT = "pocket-vggt-scenes"
-RENDERER_VERSION = 2  # goes up whenever a seed renders to other bytes
+RENDERER_VERSION = 3  # goes up whenever a seed renders to other bytes
 MIN_SHARED = 0.25  # of the pixels, for two views to tell something of each other
 FIELDS = {
     "images": np.uint8,

@@ -122,6 +122,6 @@ def appliance(b: Builder, look: Looks, width: float, depth: float, height: float
         for _ in range(int(look.rng.integers(0, 9))):
             x, z = look.uniform(-0.4, 0.3) * width, look.uniform(0.3, 0.92) * height
             side = look.uniform(0.05, 0.22)
-            kind = str(look.rng.choice(("page", "poster", "landscape", "cover")))
+            kind = look.pick(("page", "poster", "landscape", "cover"))
             b.box((x, depth + 0.002, z), (side, 0.006, side * 1.3), look.picture(kind))
     scatter(b, look, (-width / 2, width / 2, 0, depth), height, 4, (0.1, 0.4))

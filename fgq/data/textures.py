@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from fgq.data.drawing import TEXTURE_SIZE
 from fgq.data.pictures import PICTURES
 from fgq.data.surfaces import SURFACES
+from fgq.data.templates import Floats
 
 LEVELS = 8  # 256 down to 2 texels
 BANK_SEED = 20_240_117
+ROW = 504  # points in a row of a lookup: cv2 limits the length of one
+_LINEAR = (np.arange(256, dtype=np.float32) / 255) ** 2  # of stored values
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,34 @@ class TextureBank:
     level_offset: NDArray[np.float32]
     kinds: dict[str, NDArray[np.int32]]
     mean: NDArray[np.float32]
+
+    def sample(self, uv: Floats, level: Floats, origin: Floats) -> Floats:
+        """Trilinear lookup at uv [2, N] and mip level [N] in the textures at `origin` [2, N] of
+        the atlas. Returns linear values [N, 3]."""
+        count = len(level)
+        level = np.clip(level, 0, LEVELS - 1.001)
+        fine = np.floor(level)
+        weight = level - fine
+        uv = uv - np.floor(uv)
+        side = np.exp2(8 - fine)
+        offset = self.level_offset.take(fine.astype(np.int32))
+        rows = -(-count // ROW)
+        maps = np.zeros((3, 2, rows * ROW), np.float32)  # x, y, weight: of both levels
+        for index, share in enumerate((1 - weight, weight)):
+            x, y, shares = maps[:, index, :count]
+            np.multiply(uv[0], side, out=x)
+            x += offset
+            x += origin[0]
+            np.multiply(uv[1], side, out=y)
+            y += origin[1]
+            shares[:] = share
+            offset = offset + side + 2
+            side = side * 0.5
+        maps[:2] += 0.5
+        maps = maps.reshape(3, 2 * rows, ROW)
+        texels = cv2.LUT(cv2.remap(self.atlas, maps[0], maps[1], cv2.INTER_LINEAR), _LINEAR)
+        mixed = cv2.blendLinear(texels[:rows], texels[rows:], maps[2, :rows], maps[2, rows:])
+        return mixed.reshape(-1, 3)[:count]
 
 
 @lru_cache(maxsize=1)

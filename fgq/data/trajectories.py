@@ -7,6 +7,7 @@ of rays: nothing too near, something to see, enough overlap with the view before
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +105,8 @@ def _walk(
             candidate = probe(tracer, lens, rotation, position)
             if not _worth_seeing(candidate):
                 continue
-            if min(overlap(lens, view, candidate), overlap(lens, candidate, view)) >= min_overlap:
+            pairs = ((view, candidate), (candidate, view))
+            if all(_seen(lens, one, [other])[0] >= min_overlap for one, other in pairs):
                 path.append(candidate)
                 heading, goal = turned, 0.7 * goal + 0.3 * aim
                 break
@@ -148,46 +150,48 @@ def is_clear(room: Room, position: Floats) -> bool:
 
 
 def _worth_seeing(view: View) -> bool:
-    near = np.quantile(view.depth, 0.02)
-    far = float(np.median(view.depth)) > 0.4
-    return bool(view.things >= 9 and view.largest < 0.6 and near > CLEARANCE and far)
+    if view.things < 9 or view.largest >= 0.6:
+        return False
+    depth = np.sort(view.depth, axis=None)
+    return bool(depth[len(depth) // 50] > CLEARANCE and depth[len(depth) // 2] > 0.4)
+
+
+@lru_cache(maxsize=4)
+def _grid_directions(lens: Lens) -> Floats:
+    return lens.directions(*GRID)
 
 
 def probe(tracer: Raytracer, lens: Lens, rotation: Floats, position: Floats) -> View:
-    directions = lens.directions(*GRID) @ rotation.T
-    rays = np.concatenate([np.broadcast_to(position, directions.shape), directions], 1)
-    depth, part = tracer.hit(rays.astype(np.float32))
-    counts = np.unique(part, return_counts=True)[1]
+    rays = np.empty((GRID[0] * GRID[1], 6), np.float32)
+    rays[:, :3], rays[:, 3:] = position, _grid_directions(lens) @ rotation.T
+    depth, part = tracer.hit(rays)
+    counts = np.bincount(part + 1)
     largest = float(counts.max() / counts.sum())
-    return View(rotation, position, depth.reshape(GRID), len(counts), largest)
+    return View(rotation, position, depth.reshape(GRID), int(np.count_nonzero(counts)), largest)
 
 
-def overlap(lens: Lens, source: View, other: View) -> float:
-    """Share of the source's grid points that the other view sees unoccluded."""
-    return float(_seen(lens, [source], [other])[0, 0])
+def _seen(lens: Lens, source: View, others: list[View]) -> Floats:
+    """Share [J] of the source's grid points that each of the other views sees unoccluded."""
+    rows, columns = GRID
+    height, width = lens.size
+    local = _grid_directions(lens) * source.depth.reshape(-1, 1)
+    world = local @ source.rotation.T + source.position
+    rotations = np.stack([other.rotation for other in others])
+    positions = np.stack([other.position for other in others])
+    x, y, z = np.moveaxis((world - positions[:, None]) @ rotations, -1, 0)
+    scale = lens.focal / np.maximum(z, 1e-3)
+    column = np.floor((x * scale / width + 0.5) * columns).astype(np.int32)
+    row = np.floor((y * scale / height + 0.5) * rows).astype(np.int32)
+    inside = (z > 0.05) & (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
+    cell = np.where(inside, row * columns + column, 0)
+    depth = np.stack([other.depth.ravel() for other in others])
+    there = np.take_along_axis(depth, cell, 1)
+    return np.mean(inside & (z < 1.08 * there + 0.03), 1, dtype=np.float32)
 
 
 def overlap_matrix(lens: Lens, path: list[View]) -> Floats:
     """[S, S]: share of view i's pixels that view j sees, from the coarse grids."""
-    return _seen(lens, path, path)
-
-
-def _seen(lens: Lens, sources: list[View], others: list[View]) -> Floats:
-    directions = lens.directions(*GRID)
-    rows, columns = GRID
-    height, width = lens.size
-    result = np.zeros((len(sources), len(others)), np.float32)
-    for i, source in enumerate(sources):
-        world = directions * source.depth.reshape(-1, 1) @ source.rotation.T + source.position
-        for j, other in enumerate(others):
-            x, y, z = ((world - other.position) @ other.rotation).T
-            z_safe = np.maximum(z, 1e-3)
-            column = np.floor((x / z_safe * lens.focal / width + 0.5) * columns).astype(np.int32)
-            row = np.floor((y / z_safe * lens.focal / height + 0.5) * rows).astype(np.int32)
-            inside = (z > 0.05) & (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
-            there = other.depth[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]
-            result[i, j] = np.mean(inside & (z < 1.08 * there + 0.03))
-    return result
+    return np.stack([_seen(lens, view, path) for view in path])
 
 
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:

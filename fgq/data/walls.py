@@ -59,9 +59,7 @@ def shell(b: Builder, look: Looks, width: float, depth: float, height: float) ->
             0,
             look.uniform(-0.3, 0.3),
         )
-        rug = look.surface(
-            str(look.rng.choice(("plaid", "fabric", "carpet", "clouds", "terrazzo"))), 0.8
-        )
+        rug = look.surface(look.pick(("plaid", "fabric", "carpet", "clouds", "terrazzo")), 0.8)
         rug = look.picture("abstract") if look.chance(0.4) else rug
         at.box((0, 0, 0.006), (look.uniform(0.8, 2.2), look.uniform(0.8, 2.2), 0.012), rug)
 
@@ -158,9 +156,7 @@ def _hangings(at: Builder, look: Looks, x: float, width: float, foot: float, hei
             h = min(w * look.uniform(0.6, 1.6), room)
             z = low + look.uniform(0.4, 0.6) * (room - h) + h / 2
             center = x + ((column + 0.5) / columns - 0.5) * width
-            picture = look.picture(
-                str(look.rng.choice(("poster", "landscape", "abstract", "page", "cover")))
-            )
+            picture = look.picture(look.pick(("poster", "landscape", "abstract", "page", "cover")))
             if look.chance(0.7):
                 at.box((center, 0.012, z), (w + 0.05, 0.024, h + 0.05), look.hard())
                 at.box((center, 0.022, z), (w, 0.008, h), picture)

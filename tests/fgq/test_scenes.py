@@ -4,11 +4,11 @@ import pytest
 from fgq.data.camera_model import photograph
 from fgq.data.drawing import TEXTURE_SIZE
 from fgq.data.raytrace import Raytracer
-from fgq.data.rooms import Room
+from fgq.data.rooms import Room, build_room
 from fgq.data.scenes import SceneClip, render_scene
 from fgq.data.shapes import Builder, Material, join, rotation_x
 from fgq.data.textures import LEVELS, texture_bank
-from fgq.data.trajectories import CLEARANCE, MIN_OVERLAP, Lens
+from fgq.data.trajectories import CLEARANCE, MIN_OVERLAP, Lens, sample_lens, sample_path
 
 SEEDS = (3, 10_000_001)
 SIZE = (84, 112)
@@ -112,24 +112,41 @@ def facing_wall(material: Material) -> Raytracer:
 def rays_along_y(lens: Lens) -> np.ndarray:
     """Rays from EYE; rotation_x(-90 degrees) turns the optical axis to y."""
     directions = lens.directions(*lens.size) @ rotation_x(-np.pi / 2).T
-    return np.concatenate([np.broadcast_to(EYE, directions.shape), directions], 1).astype(
-        np.float32
-    )
+    origins = np.broadcast_to(EYE, directions.shape)
+    return np.concatenate([origins, directions], 1).T.astype(np.float32)
 
 
 def test_depth_is_along_the_optical_axis() -> None:
     lens = Lens(60.0, SIZE)
-    _, depth = facing_wall(Material(0)).shade(rays_along_y(lens), lens.focal)
-    np.testing.assert_allclose(depth, 3.0, rtol=1e-5)
+    shaded = facing_wall(Material(0)).shade(rays_along_y(lens), lens.focal)
+    np.testing.assert_allclose(shaded.depth, 3.0, rtol=1e-5)
+
+
+def test_shadows_of_an_image_are_those_of_single_rays() -> None:
+    """Images test a part of their shadow rays and conclude the others."""
+    rng = np.random.default_rng(5)
+    room = build_room(rng)
+    tracer, lens = Raytracer(room), sample_lens(rng, SIZE)
+    path = sample_path(rng, room, tracer, lens, 4)
+    assert path is not None
+    for view in path:
+        directions = view.rotation @ lens.directions(*SIZE).T
+        rays = np.concatenate([np.tile(view.position[:, None], directions.shape[1]), directions])
+        image = tracer.shade(rays, lens.focal, SIZE)
+        single = tracer.shade(rays, lens.focal)
+        np.testing.assert_array_equal(image.depth, single.depth)
+        lit = single.key & 2 > 0
+        assert 0.02 < lit.mean() < 0.99
+        assert (image.key != single.key).mean() < 0.005
 
 
 def test_fine_texture_fades_to_its_mean_instead_of_aliasing() -> None:
     bank = texture_bank()
     checks = int(bank.kinds["checks"][0])
     lens = Lens(60.0, SIZE)
-    near, _ = facing_wall(Material(checks, repeats=0.4)).shade(rays_along_y(lens), lens.focal)
-    far, _ = facing_wall(Material(checks, repeats=60.0)).shade(rays_along_y(lens), lens.focal)
-    assert far.std(0).max() < 0.15 * near.std(0).max()
+    near = facing_wall(Material(checks, repeats=0.4)).shade(rays_along_y(lens), lens.focal)
+    far = facing_wall(Material(checks, repeats=60.0)).shade(rays_along_y(lens), lens.focal)
+    assert far.radiance.std(0).max() < 0.15 * near.radiance.std(0).max()
 
 
 def test_mip_levels_keep_the_mean() -> None:
