@@ -15,6 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; a foreseeable fault is one line on stderr and exit status 2."""
     from fgq.allocate_command import add_allocate_arguments, run_allocate
     from fgq.calibrate_command import add_calibrate_arguments, run_calibrate
+    from fgq.compare_command import add_compare_arguments, run_compare
     from fgq.data import DataError
     from fgq.data.render_command import (
         add_render_arguments,
@@ -39,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("allocate", "choose bits by Fisher information", add_allocate_arguments, run_allocate),
         ("calibrate", "quantize on clips, by any method", add_calibrate_arguments, run_calibrate),
         ("evaluate", "measure poses and depth", add_evaluate_arguments, run_evaluate),
+        ("compare", "measure methods against each other", add_compare_arguments, run_compare),
     ):
         command = commands.add_parser(name, help=text, description=text)
         add_arguments(command)
