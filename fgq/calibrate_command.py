@@ -38,7 +38,7 @@ OPTION_HELP = {
 CHOICES = {
     "inputs": ("full", "quantized"),
     "weighting": ("none", "channels", "tokens"),
-    "rounding": ("nearest", "gptq", "compensated"),
+    "rounding": ("nearest", "gptq"),
 }
 
 

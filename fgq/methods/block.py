@@ -24,7 +24,7 @@ class MethodOptions:
     weighting of the output's error: "none", Fisher "channels" (FGQ, equation 15), or Fisher
     "tokens", by token group and channel.
     permuted: these weights in a random order within each block, a control.
-    rounding: to "nearest", "gptq" or "compensated" (fgq/methods/rounding.py).
+    rounding: to "nearest" or "gptq" (fgq/methods/rounding.py).
     epochs over all clips, batch clips a step, lr of transformations and diagonals, clip_lr of
     clips: for methods that learn (FGQ, appendix B).
     plan: bits of the sites that do not get the grid's: 8, or 16 for none (fgq/allocate.py).
@@ -35,7 +35,7 @@ class MethodOptions:
     inputs: Literal["full", "quantized"] = "full"
     weighting: Literal["none", "channels", "tokens"] = "none"
     permuted: bool = False
-    rounding: Literal["nearest", "gptq", "compensated"] = "nearest"
+    rounding: Literal["nearest", "gptq"] = "nearest"
     epochs: int = 15
     batch: int = 2
     lr: float = 5e-3
@@ -55,7 +55,6 @@ class BlockData:
     """Calibration clips at one block.
 
     inputs: per clip what the quantized block will see in calibration, [S, P, C].
-    full_inputs: the same of the full-precision network.
     targets: per clip the output of the full-precision block [S, P, C] for full-precision inputs.
     forward(block, x): runs a block on the tokens x [B, S, P, C] of some clips.
     weight: importance of the squared error of an output, [C] or [P, C] with mean 1.
@@ -66,7 +65,6 @@ class BlockData:
 
     name: str
     inputs: Sequence[Tensor]
-    full_inputs: Sequence[Tensor]
     targets: Sequence[Tensor]
     forward: Callable[[nn.Module, Tensor], Tensor]
     weight: Tensor

@@ -11,8 +11,6 @@ stream is rotated beforehand, diagonals go into its norms, value rotations into 
 
 from __future__ import annotations
 
-import copy
-
 import torch
 
 from fgq.methods.block import BlockData, MethodOptions, block_linears, norm_before, values_turn
@@ -25,16 +23,15 @@ from fgq.quant.transforms import smoothing_diagonal
 from fgq.vggt.attention import Block
 
 PUBLISHED = MethodOptions(inputs="full", weighting="channels", rounding="nearest")
-DEFAULTS = MethodOptions(inputs="quantized", weighting="tokens", rounding="compensated")
+DEFAULTS = MethodOptions(inputs="quantized", weighting="tokens", rounding="gptq")
 
 
 def quantize_fgq(block: Block, data: BlockData, options: MethodOptions) -> None:
     """Learn and freeze one block."""
-    full = copy.deepcopy(block)
     make_learnable(block, data, options)
     start_clips(block, data)
     train_block(block, data, options)
-    freeze_block(block, full, data, options)
+    freeze_block(block, data, options)
 
 
 @torch.no_grad()

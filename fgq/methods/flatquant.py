@@ -7,8 +7,6 @@ q, k and v share one transformation and one clip, so that their products stay on
 
 from __future__ import annotations
 
-import copy
-
 import torch
 
 from fgq.methods.block import BlockData, MethodOptions, block_linears, values_turn
@@ -25,10 +23,9 @@ MIXING = 0.5  # spread of the Cayley parameters: starts as a moderately mixing r
 
 def quantize_flatquant(block: Block, data: BlockData, options: MethodOptions) -> None:
     """Learn and freeze; with a Fisher weighting this is FGQ as published."""
-    full = copy.deepcopy(block)
     make_learnable(block, data, options)
     train_block(block, data, options)
-    freeze_block(block, full, data, options)
+    freeze_block(block, data, options)
 
 
 def make_learnable(block: Block, data: BlockData, options: MethodOptions) -> None:

@@ -6,8 +6,6 @@ Fisher information.
 
 from __future__ import annotations
 
-import copy
-
 from fgq.methods.block import BlockData, MethodOptions, block_linears
 from fgq.methods.rounding import freeze_block
 from fgq.quant.learnable import LearnableLinear
@@ -18,7 +16,6 @@ DEFAULTS = MethodOptions(rounding="gptq")
 
 def quantize_gptq(block: Block, data: BlockData, options: MethodOptions) -> None:
     """Nothing is learned."""
-    full = copy.deepcopy(block)
     for name, linear, grid in block_linears(block, data, options):
         block.set_submodule(name, LearnableLinear(linear, grid))
-    freeze_block(block, full, data, options)
+    freeze_block(block, data, options)

@@ -4,8 +4,6 @@ channel; the scales start as SmoothQuant's on the turned input and are learned w
 
 from __future__ import annotations
 
-import copy
-
 import torch
 
 from fgq.methods.block import BlockData, MethodOptions, block_linears
@@ -22,7 +20,6 @@ DEFAULTS = MethodOptions(lr=1e-3, clip_lr=1e-2)
 
 def quantize_quantvggt(block: Block, data: BlockData, options: MethodOptions) -> None:
     """Learn and freeze."""
-    full = copy.deepcopy(block)
     generator = torch.Generator().manual_seed(options.seed)
     turns = {
         name: random_hadamard(linear.in_features, generator)
@@ -35,7 +32,7 @@ def quantize_quantvggt(block: Block, data: BlockData, options: MethodOptions) ->
         transform = LearnableTransform(scale=scale, fixed=turns[name].to(torch.float32))
         block.set_submodule(name, LearnableLinear(linear, grid, transform))
     train_block(block, data, options)
-    freeze_block(block, full, data, options)
+    freeze_block(block, data, options)
 
 
 def _largest_turned_inputs(

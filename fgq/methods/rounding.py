@@ -5,21 +5,12 @@ GPTQ (arXiv 2210.17323) rounds a weight column by column; what a column loses is
 not rounded yet, in the least-squares sense of the second moments H of real inputs. Scales are fixed
 beforehand, so that any order of columns and any group size will do. Tokens may count by their
 importance (the input part of a Kronecker-factored Fisher, method note 7.3 B4).
-
-"compensated" goes further. The linears of a block are rounded one after the other on the inputs
-that quantized predecessors really give. Before it is rounded, a weight moves to where its output is
-closest to full precision for these inputs (least squares, as in GPTAQ, arXiv 2504.02692), and the
-two linears that write to the residual stream aim at the stream's full precision, which makes up for
-errors of earlier blocks as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fgq.methods.block import LINEARS, BlockData, MethodOptions, norm_before
 from fgq.quant import Grid, QuantizedWeight
@@ -32,19 +23,20 @@ PANEL = 128  # columns whose updates are applied to the rest at once
 
 
 @torch.no_grad()
-def freeze_block(block: Block, full: Block, data: BlockData, options: MethodOptions) -> None:
+def freeze_block(block: Block, data: BlockData, options: MethodOptions) -> None:
     """Put every `LearnableLinear` of a block on its integer grid, in place.
 
-    `full` is the block in full precision. A diagonal after a norm becomes part of the norm.
+    A diagonal after a norm becomes part of the norm.
     """
-    for name in LINEARS:
-        linear = block.get_submodule(name)
-        if not isinstance(linear, LearnableLinear):
-            continue
+    modules = {name: block.get_submodule(name) for name in LINEARS}
+    learned = {name: m for name, m in modules.items() if isinstance(m, LearnableLinear)}
+    moments = input_moments(block, data) if options.rounding == "gptq" else {}
+    for name, linear in learned.items():
         rounded = None
-        if options.rounding != "nearest":
-            moments = error_moments(block, full, name, data)
-            rounded = _round(linear, moments, options.rounding == "compensated")
+        if name in moments:
+            _, weight, _ = linear.transformed(torch.float64)
+            scales = linear.searched_scales(weight, moments[name].diagonal())
+            rounded = gptq_round(weight, scales, moments[name], linear.grid)
         norm = norm_before(block, name)
         if norm is not None and linear.transform is not None:
             affine, _ = linear.transform.affines(torch.float64)
@@ -53,93 +45,27 @@ def freeze_block(block: Block, full: Block, data: BlockData, options: MethodOpti
         block.set_submodule(name, linear.freeze(rounded, keep_diagonal=norm is None))
 
 
-@dataclass
-class Moments:
-    """Sums over tokens in fp64: of what a weight is multiplied with, x [K], and of how far its
-    exact output is from the aim, e [N]. Only `weighted` counts tokens by importance: a fit to the
-    few important ones would not hold for other clips."""
+@torch.no_grad()
+def input_moments(block: Block, data: BlockData) -> dict[str, Tensor]:
+    """Second moments [K, K] in fp64 of what each `LearnableLinear`'s weight is multiplied with.
 
-    total: Tensor  # []
-    x: Tensor  # [K]
-    e: Tensor  # [N]
-    xx: Tensor  # [K, K]
-    xe: Tensor  # [K, N]
-    weighted: Tensor  # [K, K], of x x^T
+    Tokens count by `data.token_importance` where it has the linear.
+    """
+    moments: dict[str, Tensor] = {}
 
-
-def _round(
-    linear: LearnableLinear, moments: Moments, compensated: bool
-) -> tuple[QuantizedWeight, Tensor]:
-    """Codes and bias."""
-    _, weight, bias = linear.transformed(torch.float64)
-    if compensated:
-        mean_x, mean_e = moments.x / moments.total, moments.e / moments.total
-        centred = moments.xx - moments.total * torch.outer(mean_x, mean_x)
-        with_error = moments.xe - moments.total * torch.outer(mean_x, mean_e)
-        change = torch.linalg.solve(damped(centred), with_error).mT
-        weight = weight + change
-        bias = bias + mean_e - change @ mean_x
-    scales = linear.searched_scales(weight, moments.weighted.diagonal())
-    return gptq_round(weight, scales, moments.weighted, linear.grid), bias
-
-
-def error_moments(block: Block, full: Block, name: str, data: BlockData) -> Moments:
-    """Moments of a `LearnableLinear` of a block whose linears before it are frozen already."""
-    linear = block.get_submodule(name)
-    assert isinstance(linear, LearnableLinear)
-    _, weight, _ = linear.transformed()
-    importance = data.token_importance.get(name)
-    sums: list[Tensor] = []
-    for quantized, exact in zip(data.inputs, data.full_inputs, strict=True):
-        x, stream = _input_and_stream(block, name, data, quantized)
-        aim, full_stream = _input_and_stream(full, name, data, exact)
+    def visit(name: str, x: Tensor) -> None:
+        linear = block.get_submodule(name)
+        if not isinstance(linear, LearnableLinear):
+            return
         x = linear.quantized_input(x)
-        error = (linear.exact_input(aim) - x) @ weight.mT
-        if stream is not None and full_stream is not None:
-            error += full_stream - stream
-        rows, errors = x.flatten(0, 1), error.flatten(0, 1)
-        square = rows.mT @ rows
-        parts = [
-            x.new_tensor(float(len(rows))),
-            rows.sum(0),
-            errors.sum(0),
-            square,
-            rows.mT @ errors,
-            square if importance is None else (x * importance[:, None]).flatten(0, 1).mT @ rows,
-        ]
+        importance = data.token_importance.get(name)
+        weighted = x if importance is None else x * importance[:, None]
         # Products in fp32 are exact enough within a clip; their sum over clips is not.
-        doubles = [part.double() for part in parts]
-        sums = [a + b for a, b in zip(sums, doubles, strict=True)] if sums else doubles
-    return Moments(*sums)
+        moment = (weighted.flatten(0, 1).mT @ x.flatten(0, 1)).double()
+        moments[name] = moments[name] + moment if name in moments else moment
 
-
-def _input_and_stream(
-    block: Block, name: str, data: BlockData, x: Tensor
-) -> tuple[Tensor, Tensor | None]:
-    """What a linear of a block gets from tokens x [S, P, C], and the residual stream that its
-    output is added to, if it is."""
-    seen: dict[str, Tensor] = {}
-
-    def keep(key: str) -> Callable[[nn.Module, tuple[Tensor]], None]:
-        return lambda _, args: seen.__setitem__(key, args[0].reshape(*x.shape[:2], -1))
-
-    hooks = [
-        block.get_submodule(name).register_forward_pre_hook(keep("input")),
-        block.norm2.register_forward_pre_hook(keep("middle")),
-    ]
-    data.forward(block, x[None])
-    for hook in hooks:
-        hook.remove()
-    return seen["input"], {"attn.proj": x, "mlp.fc2": seen["middle"]}.get(name)
-
-
-def damped(moments: Tensor) -> Tensor:
-    """Second moments [K, K] that can be inverted, columns without input included."""
-    result = moments.clone()
-    dead = result.diagonal() <= 0
-    result.diagonal()[dead] = 1
-    result.diagonal().add_(DAMPING * result.diagonal().mean())
-    return result
+    data.linear_inputs(block, visit)
+    return moments
 
 
 def gptq_round(weight: Tensor, scales: Tensor, moments: Tensor, grid: Grid) -> QuantizedWeight:
@@ -153,7 +79,7 @@ def gptq_round(weight: Tensor, scales: Tensor, moments: Tensor, grid: Grid) -> Q
     order = moments.diagonal().argsort(descending=True)
     step = scales.double().repeat_interleave(width // scales.shape[1], dim=1)[:, order]
     remaining = weight.double()[:, order].clone()
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped(moments[order][:, order])))
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(_damped(moments[order][:, order])))
     factor = torch.linalg.cholesky(inverse, upper=True)
     codes = torch.zeros_like(remaining)
     for start in range(0, width, PANEL):
@@ -171,3 +97,11 @@ def gptq_round(weight: Tensor, scales: Tensor, moments: Tensor, grid: Grid) -> Q
     unordered = torch.empty_like(codes)
     unordered[:, order] = codes
     return QuantizedWeight(unordered.to(torch.int8), scales)
+
+
+def _damped(moments: Tensor) -> Tensor:
+    """Second moments [K, K] that can be inverted, columns without input included."""
+    result = moments.clone()
+    result.diagonal()[result.diagonal() <= 0] = 1
+    result.diagonal().add_(DAMPING * result.diagonal().mean())
+    return result

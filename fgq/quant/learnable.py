@@ -186,26 +186,15 @@ class LearnableLinear(nn.Module):
         """What the rounded weight is multiplied with."""
         return fake_quantize_tokens(self.transformed()[0].apply(x), self.grid, self._clip())
 
-    def exact_input(self, x: Tensor) -> Tensor:
-        """The transformed input where the untransformed network has x."""
-        if self.values_in is not None:
-            x = _turn_values(x, self.values_in.matrices()[0])
-        return self.transformed()[0].apply(x)
-
     def _clip(self) -> Tensor | None:
         return None if self.activation_clip is None else torch.sigmoid(self.activation_clip)
 
     @torch.no_grad()
-    def freeze(
-        self, rounded: tuple[QuantizedWeight, Tensor] | None, keep_diagonal: bool
-    ) -> FakeQuantLinear:
-        """The linear on its integer grid; `rounded` has its codes and bias if they are not simply
-        rounded to the nearest. Without `keep_diagonal` the diagonal must go into the norm before
-        this linear."""
+    def freeze(self, rounded: QuantizedWeight | None, keep_diagonal: bool) -> FakeQuantLinear:
+        """The linear on its integer grid; `rounded` has its codes if they are not simply the
+        nearest. Without `keep_diagonal` the diagonal must go into the norm before this linear."""
         affine, exact, bias = self.transformed(torch.float64)
-        weight = round_to_scales(exact, self.scales(exact), self.grid)
-        if rounded is not None:
-            weight, bias = rounded
+        weight = rounded or round_to_scales(exact, self.scales(exact), self.grid)
         if not keep_diagonal:
             affine = affine._replace(diagonal=None)
         transform = None if affine.is_identity else AffineTransform(affine.to(torch.float32))
