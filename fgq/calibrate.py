@@ -20,6 +20,7 @@ from fgq.data.calibration import CalibrationClip, clip_images
 from fgq.fisher import Fisher, block_names
 from fgq.importance import block_weight, token_importance
 from fgq.methods import METHODS, BlockData, MethodOptions
+from fgq.methods.fgq import transform_of
 from fgq.quant import FakeQuantLinear, Scope, fold_layer_scale, quantize_weight, quantized_sites
 from fgq.quant.packed import load_sites, save_sites
 from fgq.quant.rotation import residual_rotation, rotate_residual
@@ -59,12 +60,14 @@ class Calibration:
         scope: Scope = "aggregator",
         work: Path | None = None,
         progress: Progress = lambda name, done, loss: None,
+        first: int | None = None,
     ) -> None:
         if fisher is None and options.weighting != "none":
             raise ValueError(f"weighting by {options.weighting} needs Fisher information: --fisher")
         self.model, self.method, self.options = model, method, options
         self.clips, self.fisher, self.scope = list(clips), fisher, scope
         self.work, self.progress = work, progress
+        self.first = first
         self.losses: dict[str, float] = {}
         self.rotation: Tensor | None = None
         self.device = next(model.parameters()).device
@@ -83,7 +86,7 @@ class Calibration:
         """Raises ValueError if tokens or losses are not finite."""
         model = self.model.requires_grad_(False)
         fold_layer_scale(model)
-        if self.method == "fgq" and not self.options.grid.clipped:
+        if self.method == "fgq" and transform_of(self.options) == "foldable":
             rotation = residual_rotation(model.config.embed_dim, self.options.seed)
             rotate_residual(model, rotation)
             self.rotation = rotation.to(self.device, torch.float32)
@@ -92,7 +95,7 @@ class Calibration:
             self._quantize_embedder()
         tokens.quantized = self._embedded() if self.scope == "all" else list(tokens.full)
         last = self._quantize_aggregator(tokens)
-        if self.scope == "all" and "camera" in model.config.heads:
+        if self.scope == "all" and "camera" in model.config.heads and self.first is None:
             self._quantize_camera_head(last)
 
     @torch.no_grad()
@@ -158,6 +161,8 @@ class Calibration:
 
     def _quantize_block(self, name: str, tokens: Tokens, forward: Forward) -> None:
         """Quantize one block and move the tokens behind it."""
+        if len(self.losses) == self.first:
+            return
         block = self.model.get_submodule(name)
         assert isinstance(block, Block)
         targets = self._outputs(block, tokens.full, forward)

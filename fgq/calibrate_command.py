@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from fgq.calibrate import Calibration, calibrated_blocks
 from fgq.data.calibration import CalibrationClip, load_calibration_clips
 from fgq.files import file_sha256, require_replaceable, write_file
 from fgq.fisher import TENSORS_NAME, load_fisher
-from fgq.methods import METHODS, MethodOptions
+from fgq.methods import METHODS, TRANSFORMS, MethodOptions
 from fgq.quant import GRIDS, Scope, is_packed, save_packed, weights_file
 from fgq.quant.packed import RECIPE_NAME
 from fgq.vggt import CheckpointError, load_checkpoint
@@ -30,6 +31,7 @@ OPTION_HELP = {
     "inputs": "what a block sees: outputs of the full or of the quantized blocks before it",
     "weighting": "weights of the error: none, Fisher of channels, or of token groups and channels",
     "rounding": "of the weights at the end",
+    "transform": "of fgq: kronecker (as published), foldable (nothing left at run time), none",
     "epochs": "over all clips, for methods that learn",
     "batch": "clips a step",
     "lr": "learning rate of transformations",
@@ -39,6 +41,7 @@ CHOICES = {
     "inputs": ("full", "quantized"),
     "weighting": ("none", "channels", "tokens"),
     "rounding": ("nearest", "gptq"),
+    "transform": TRANSFORMS,
 }
 
 
@@ -64,6 +67,11 @@ def add_calibrate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument(
         "--permuted", action="store_true", help="a control: weights in random order in each block"
+    )
+    parser.add_argument(
+        "--first",
+        type=int,
+        help="only this many blocks: print what each costs, the whole extrapolated; write nothing",
     )
     for field in fields(MethodOptions):
         if field.name in OPTION_HELP:
@@ -109,16 +117,23 @@ def run_calibrate(args: argparse.Namespace) -> None:
     work = open_work(args.out, job)
     names = calibrated_blocks(model, args.scope)
     started = time.monotonic()
+    finished: list[float] = []
     with tqdm(total=len(names), bar_format=BAR) as bar:
 
         def progress(name: str, done: float, loss: float) -> None:
             bar.n = names.index(name) + done
             bar.set_postfix_str(f"{name} loss {loss:.3g}")
+            if done == 1:
+                finished.append(time.monotonic())
 
         calibration = Calibration(
-            model, args.method, options, clips, fisher, args.scope, work, progress
+            model, args.method, options, clips, fisher, args.scope, work, progress, args.first
         )
         calibration.run()
+    if args.first is not None:
+        shutil.rmtree(work)
+        print_costs(names, started, finished)
+        return
     save_packed(model, args.out, {**job, "losses": calibration.losses}, args.scope)
     shutil.rmtree(work)
     full, packed = (weights_file(path).stat().st_size for path in (args.checkpoint, args.out))
@@ -127,6 +142,20 @@ def run_calibrate(args: argparse.Namespace) -> None:
         f" block loss {sum(calibration.losses.values()):.4g}, {packed / 1e6:.2f} MB (the"
         f" full-precision file has {full / 1e6:.2f} MB)"
     )
+
+
+def print_costs(names: Sequence[str], started: float, finished: Sequence[float]) -> None:
+    """Seconds of the blocks that were calibrated, what all would take, and the peak memory."""
+    seconds = [end - start for start, end in zip([started, *finished], finished, strict=False)]
+    for name, cost in zip(names, seconds, strict=False):
+        print(f"{name}: {cost:.0f} s")
+    # The first one includes the embedding of all clips.
+    typical = median(seconds[1:] or seconds)
+    print(f"{len(names)} blocks would take about {typical * len(names) / 60:.0f} minutes")
+    import resource  # not on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"peak memory {peak / 2**20:.1f} GiB")
 
 
 def _read_plan(path: Path) -> dict[str, int]:

@@ -5,8 +5,9 @@ behind; METHODS has each with its default options.
 """
 
 from collections.abc import Callable
+from typing import get_args
 
-from fgq.methods.block import BlockData, MethodOptions
+from fgq.methods.block import BlockData, MethodOptions, Transform
 from fgq.methods.fgq import DEFAULTS as FGQ_DEFAULTS
 from fgq.methods.fgq import PUBLISHED as FGQ_PUBLISHED
 from fgq.methods.fgq import quantize_fgq
@@ -21,6 +22,7 @@ from fgq.methods.rtn import quantize_block_rtn, quantize_rtn
 from fgq.methods.smoothquant import quantize_smoothquant
 from fgq.vggt.attention import Block
 
+TRANSFORMS = get_args(Transform)
 Method = Callable[[Block, BlockData, MethodOptions], None]
 METHODS: dict[str, tuple[Method, MethodOptions]] = {
     "rtn": (quantize_block_rtn, MethodOptions()),
@@ -33,4 +35,4 @@ METHODS: dict[str, tuple[Method, MethodOptions]] = {
     "fgq": (quantize_fgq, FGQ_DEFAULTS),
 }
 
-__all__ = ["METHODS", "BlockData", "MethodOptions", "quantize_rtn"]
+__all__ = ["METHODS", "TRANSFORMS", "BlockData", "MethodOptions", "quantize_rtn"]

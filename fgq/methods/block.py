@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fgq.quant import DEVICE_GRID, WIDE_GRID, Grid
 from fgq.vggt.attention import Block
 
+Transform = Literal["kronecker", "foldable", "none"]
 LINEARS = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
 
 
@@ -25,8 +26,9 @@ class MethodOptions:
     "tokens", by token group and channel.
     permuted: these weights in a random order within each block, a control.
     rounding: to "nearest" or "gptq" (fgq/methods/rounding.py).
+    transform: of fgq; None = what its grid is best with (fgq/methods/fgq.py).
     epochs over all clips, batch clips a step, lr of transformations and diagonals, clip_lr of
-    clips: for methods that learn (FGQ, appendix B).
+    clips: for methods that learn (FGQ, appendix B). ValueError for numbers that cannot be.
     plan: bits of the sites that do not get the grid's: 8, or 16 for none (fgq/allocate.py).
     """
 
@@ -36,18 +38,26 @@ class MethodOptions:
     weighting: Literal["none", "channels", "tokens"] = "none"
     permuted: bool = False
     rounding: Literal["nearest", "gptq"] = "nearest"
+    transform: Transform | None = None
     epochs: int = 15
     batch: int = 2
     lr: float = 5e-3
     clip_lr: float = 5e-2
     plan: Mapping[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.batch < 1 or self.epochs < 0:
+            raise ValueError(
+                f"{self.epochs} epochs of {self.batch} clips a step: a step needs one clip at least"
+            )
+
     def grid_of(self, site: str) -> Grid | None:
         """The grid of a linear; None if it stays in floating point."""
         bits = self.plan.get(site, self.grid.weight_bits)
-        if bits == self.grid.weight_bits:
-            return self.grid
-        return WIDE_GRID if bits == WIDE_GRID.weight_bits else None
+        for grid in (self.grid, DEVICE_GRID, WIDE_GRID):
+            if bits == grid.weight_bits:
+                return grid
+        return None
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,7 @@ class BlockData:
     weight: importance of the squared error of an output, [C] or [P, C] with mean 1.
     rotation: Q [C, C] if tokens are stored as x Q; the loss is that of the unrotated tokens.
     token_importance: per linear, importance of a token's error [P], for methods that can use it.
-    progress: told the share that is done and the loss as a share of the one at the start.
+    progress: told the share that is done and the loss so far.
     """
 
     name: str
@@ -120,15 +130,15 @@ def block_linears(
     found = []
     for name in LINEARS:
         linear, grid = block.get_submodule(name), options.grid_of(f"{data.name}.{name}")
-        if isinstance(linear, nn.Linear) and grid is not None:
+        if isinstance(linear, nn.Linear) and grid is not None and grid.fits(linear.in_features):
             found.append((name, linear, grid))
     return found
 
 
-def values_turn(data: BlockData, options: MethodOptions) -> bool:
+def values_turn(block: Block, data: BlockData, options: MethodOptions) -> bool:
     """Whether both linears that a value transformation needs go on a grid."""
-    sites = (f"{data.name}.attn.qkv", f"{data.name}.attn.proj")
-    return all(options.grid_of(site) is not None for site in sites)
+    names = {name for name, _, _ in block_linears(block, data, options)}
+    return {"attn.qkv", "attn.proj"} <= names
 
 
 def norm_before(block: Block, name: str) -> nn.Module | None:

@@ -3,17 +3,30 @@
 As published it is FlatQuant trained on a Fisher-weighted error: `quantize_flatquant` with
 `PUBLISHED`. The default here differs in what was measured to help (method note 7.3): Fisher weights
 per token group, inputs from the quantized predecessors, transformations that start as Hadamard
-matrices, clips that start at searched scales, learned biases, and GPTQ rounding at the end.
+matrices, clips that start at searched scales, and GPTQ rounding whose tokens count by their Fisher
+information.
 
-On grids for devices the transformation is the one that leaves no operation behind: the residual
-stream is rotated beforehand, diagonals go into its norms, value rotations into the weights.
+The transformation is one of
+    kronecker   the paper's form, learned; what is left of it runs before every linear. For grids
+                with 4-bit inputs.
+    foldable    the residual stream is rotated beforehand (fgq/quant/rotation.py), diagonals go into
+                its norms, a value rotation for each head into the weights: nothing runs.
+    none        only the rounding is guided. On the device's grid, with 8-bit inputs and small
+                groups, nothing that is learned was better on the embedded network.
 """
 
 from __future__ import annotations
 
 import torch
 
-from fgq.methods.block import BlockData, MethodOptions, block_linears, norm_before, values_turn
+from fgq.methods.block import (
+    BlockData,
+    MethodOptions,
+    Transform,
+    block_linears,
+    norm_before,
+    values_turn,
+)
 from fgq.methods.quarot import spreading_matrix
 from fgq.methods.rounding import freeze_block
 from fgq.methods.training import train_block
@@ -28,10 +41,17 @@ DEFAULTS = MethodOptions(inputs="quantized", weighting="tokens", rounding="gptq"
 
 def quantize_fgq(block: Block, data: BlockData, options: MethodOptions) -> None:
     """Learn and freeze one block."""
-    make_learnable(block, data, options)
-    start_clips(block, data)
-    train_block(block, data, options)
+    form = transform_of(options)
+    make_learnable(block, data, options, form)
+    if form != "none":
+        start_clips(block, data)
+        train_block(block, data, options)
     freeze_block(block, data, options)
+
+
+def transform_of(options: MethodOptions) -> Transform:
+    """What is asked for, or the best for the grid."""
+    return options.transform or ("kronecker" if options.grid.clipped else "none")
 
 
 @torch.no_grad()
@@ -52,23 +72,23 @@ def start_clips(block: Block, data: BlockData) -> None:
         linear.search_clip(importance)
 
 
-def make_learnable(block: Block, data: BlockData, options: MethodOptions) -> None:
+def make_learnable(block: Block, data: BlockData, options: MethodOptions, form: Transform) -> None:
     """Replace the linears of a block by `LearnableLinear`s, in place."""
     generator = torch.Generator().manual_seed(options.seed)
     largest = data.largest_inputs(block)
     heads = block.attn.num_heads
     head_dim = block.attn.proj.in_features // heads
-    online = options.grid.clipped
+    online = form == "kronecker"
     start = spreading_matrix(head_dim) if online else torch.eye(head_dim)
     values = LearnableMatrix(start.repeat(heads, 1, 1), generator)
-    turn = values_turn(data, options)
+    turn = form != "none" and values_turn(block, data, options)
     for name, linear, grid in block_linears(block, data, options):
         left, right = balanced_factors(linear.in_features)
         transform = None
         if name == "attn.proj":
             if online:
                 transform = LearnableTransform(left=_matrix(heads, generator))
-        elif online or norm_before(block, name) is not None:
+        elif online or (form == "foldable" and norm_before(block, name) is not None):
             transform = LearnableTransform(
                 smoothing_diagonal(linear.weight.detach(), largest[name]),
                 _matrix(left, generator) if online else None,

@@ -35,7 +35,7 @@ def make_learnable(block: Block, data: BlockData, options: MethodOptions) -> Non
     heads = block.attn.num_heads
     head_dim = block.attn.proj.in_features // heads
     values = _matrix(head_dim, generator)
-    turn = values_turn(data, options)
+    turn = values_turn(block, data, options)
     for name, linear, grid in block_linears(block, data, options):
         if name == "attn.proj":
             transform = LearnableTransform(left=_matrix(heads, generator))

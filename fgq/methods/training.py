@@ -27,6 +27,11 @@ def train_block(block: Block, data: BlockData, options: MethodOptions) -> tuple[
     the inputs or the weights are damaged.
     """
     linears = [m for m in block.modules() if isinstance(m, LearnableLinear)]
+    first = best = data.mean_loss(block)
+    if not math.isfinite(first):
+        raise ValueError(f"{data.name}: the calibration loss is not finite")
+    if not linears or first == 0:
+        return first, best
     clips = [p for linear in linears for p in linear.clips()]
     known = {id(p) for p in clips}
     others = _unique(p for m in linears for p in m.parameters() if id(p) not in known)
@@ -39,9 +44,6 @@ def train_block(block: Block, data: BlockData, options: MethodOptions) -> tuple[
     count = len(data.inputs)
     per_epoch = math.ceil(count / options.batch)
     total = options.epochs * per_epoch
-    first = best = data.mean_loss(block)
-    if not math.isfinite(first):
-        raise ValueError(f"{data.name}: the calibration loss is not finite")
     best_state = copy.deepcopy(block.state_dict())
     step = 0
     for epoch in range(options.epochs):
@@ -59,7 +61,7 @@ def train_block(block: Block, data: BlockData, options: MethodOptions) -> tuple[
             loss = data.mean_loss(block)
             if loss < best:
                 best, best_state = loss, copy.deepcopy(block.state_dict())
-        data.progress((epoch + 1) / options.epochs, best / first)
+        data.progress((epoch + 1) / options.epochs, best)
     block.load_state_dict(best_state)
     return first, best
 
