@@ -178,7 +178,8 @@ def _group_error(weight: Tensor, scales: Tensor, grid: Grid, importance: Tensor 
 class _RoundTokens(torch.autograd.Function):
     """`fake_quantize_tokens` with a gradient that takes rounding for the identity.
 
-    It reaches x inside the range, the two ends of the range through the scale, and the clips.
+    It reaches x inside the range, the two ends of the range through the scale, and the clips. The
+    zero point is taken for a constant.
     """
 
     @staticmethod

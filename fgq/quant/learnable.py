@@ -2,7 +2,7 @@
 
 Sources: transformation and clipping of FlatQuant (arXiv 2410.09426, section 3) as used by FGQ
 (arXiv 2605.15828, section 3); orthogonal factors by the Cayley map. Unlike there, singular values
-and diagonals are kept positive and within bounds, so that every inverse is well conditioned.
+are kept within bounds and diagonals positive, so that every matrix is well conditioned.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class LearnableMatrix(nn.Module):
         self, base: Tensor, generator: torch.Generator, mixing: float = 0.0, scaled: bool = True
     ) -> None:
         super().__init__()
-        self.register_buffer("base", base.float())
+        # In fp64: it counts as exactly orthogonal when the inverse is made.
+        self.register_buffer("base", base.double())
         self.u = nn.Parameter(mixing * torch.randn(base.shape, generator=generator))
         self.scaled = scaled
         if scaled:
@@ -136,6 +137,7 @@ class LearnableLinear(nn.Module):
         self.weight_clip = nn.Parameter(start)
         learn_clip = grid.clipped and grid.activation_bits is not None
         self.activation_clip = nn.Parameter(torch.full((2,), INITIAL_CLIP)) if learn_clip else None
+        self.to(linear.weight.device)
 
     def clips(self) -> list[nn.Parameter]:
         """What is trained at the rate of clips."""
