@@ -102,6 +102,7 @@ def make_learnable(block: Block, data: BlockData, options: MethodOptions, form: 
                 transform,
                 values_out=values if turn and name == "attn.qkv" else None,
                 values_in=values if turn and name == "attn.proj" else None,
+                clip_inputs=form != "none",
             ),
         )
 

@@ -17,5 +17,5 @@ DEFAULTS = MethodOptions(rounding="gptq")
 def quantize_gptq(block: Block, data: BlockData, options: MethodOptions) -> None:
     """Nothing is learned."""
     for name, linear, grid in block_linears(block, data, options):
-        block.set_submodule(name, LearnableLinear(linear, grid))
+        block.set_submodule(name, LearnableLinear(linear, grid, clip_inputs=False))
     freeze_block(block, data, options)

@@ -61,7 +61,7 @@ def train_block(block: Block, data: BlockData, options: MethodOptions) -> tuple[
             loss = data.mean_loss(block)
             if loss < best:
                 best, best_state = loss, copy.deepcopy(block.state_dict())
-        data.progress((epoch + 1) / options.epochs, best)
+        data.progress((epoch + 1) / (options.epochs + 1), best)  # rounding is left
     block.load_state_dict(best_state)
     return first, best
 

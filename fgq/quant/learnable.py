@@ -113,6 +113,7 @@ class LearnableLinear(nn.Module):
 
     `values_out` turns the value rows (the last third) of a qkv linear head by head, `values_in`
     undoes it in the input of the linear after the attention: no operation is left at run time.
+    Ranges of inputs are clipped where the grid has that and `clip_inputs`.
     """
 
     weight: Tensor
@@ -125,7 +126,7 @@ class LearnableLinear(nn.Module):
         transform: LearnableTransform | None = None,
         values_out: LearnableMatrix | None = None,
         values_in: LearnableMatrix | None = None,
-        initial_clip: Tensor | None = None,
+        clip_inputs: bool = True,
     ) -> None:
         super().__init__()
         self.grid, self.transform = grid, transform
@@ -133,10 +134,9 @@ class LearnableLinear(nn.Module):
         self.register_buffer("weight", linear.weight.detach())
         self.register_buffer("linear_bias", linear.bias.detach())
         groups = (len(linear.weight), linear.in_features // (grid.group_size or linear.in_features))
-        start = torch.full(groups, INITIAL_CLIP) if initial_clip is None else initial_clip
-        self.weight_clip = nn.Parameter(start)
-        learn_clip = grid.clipped and grid.activation_bits is not None
-        self.activation_clip = nn.Parameter(torch.full((2,), INITIAL_CLIP)) if learn_clip else None
+        self.weight_clip = nn.Parameter(torch.full(groups, INITIAL_CLIP))
+        clip_inputs &= grid.clipped and grid.activation_bits is not None
+        self.activation_clip = nn.Parameter(torch.full((2,), INITIAL_CLIP)) if clip_inputs else None
         self.to(linear.weight.device)
 
     def clips(self) -> list[nn.Parameter]:
