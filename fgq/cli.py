@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run_render_demo,
     )
     from fgq.evaluate.evaluate_command import add_evaluate_arguments, run_evaluate
+    from fgq.evaluate.report_command import add_report_arguments, run_report
     from fgq.fisher_command import add_fisher_arguments, run_fisher
     from fgq.quant.quantize_command import add_quantize_arguments, run_quantize
     from fgq.train.train_command import add_train_arguments, run_train
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("calibrate", "quantize on clips, by any method", add_calibrate_arguments, run_calibrate),
         ("evaluate", "measure poses and depth", add_evaluate_arguments, run_evaluate),
         ("compare", "measure methods against each other", add_compare_arguments, run_compare),
+        ("report", "show what was compared", add_report_arguments, run_report),
     ):
         command = commands.add_parser(name, help=text, description=text)
         add_arguments(command)
