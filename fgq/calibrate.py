@@ -8,7 +8,9 @@ Only the tokens of one place in the network and one block's training state are k
 
 from __future__ import annotations
 
-import hashlib
+import copy
+import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,18 +20,21 @@ from torch import Tensor, nn
 
 from fgq.data.calibration import CalibrationClip, clip_images
 from fgq.fisher import Fisher, block_names
-from fgq.importance import block_weight, token_importance
+from fgq.importance import block_weight, check_fisher, token_importance
 from fgq.methods import METHODS, BlockData, MethodOptions
+from fgq.methods.block import seed_at
 from fgq.methods.fgq import transform_of
 from fgq.quant import FakeQuantLinear, Scope, fold_layer_scale, quantize_weight, quantized_sites
 from fgq.quant.packed import load_sites, save_sites
 from fgq.quant.rotation import residual_rotation, rotate_residual
-from fgq.vggt import VGGT
+from fgq.vggt import VGGT, CheckpointError
 from fgq.vggt.attention import Block, Rope, rope_2d
 from fgq.vggt.patch_embed import DinoPatchEmbed
 
 Forward = Callable[[nn.Module, Tensor], Tensor]
 Progress = Callable[[str, float, float], None]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -45,9 +50,10 @@ class Calibration:
 
     `work` is a folder where every finished block is kept; a walk that finds blocks of the very
     same job there takes them as they are. None keeps nothing. `progress` gets the block's name, the
-    share of it that is done and its loss as a share of the one before training. `losses` has
-    every block's final loss on the calibration clips, weighted as the options say. The clips
-    have one shape. Raises ValueError if they do not, or Fisher information is missing.
+    share of it that is done and its loss so far. `losses` has every block's final loss on the
+    calibration clips, weighted as the options say. `first`: only so many blocks. The clips have
+    one shape. Raises ValueError if they do not, if Fisher information is missing or of another
+    network, if the plan is, or if a weight is not finite.
     """
 
     def __init__(
@@ -64,6 +70,12 @@ class Calibration:
     ) -> None:
         if fisher is None and options.weighting != "none":
             raise ValueError(f"weighting by {options.weighting} needs Fisher information: --fisher")
+        if fisher is not None:
+            check_fisher(fisher, model)
+        _check_plan(options, model, scope)
+        for name, parameter in model.named_parameters():
+            if not torch.isfinite(parameter).all():
+                raise ValueError(f"the network's {name} has values that are not finite")
         self.model, self.method, self.options = model, method, options
         self.clips, self.fisher, self.scope = list(clips), fisher, scope
         self.work, self.progress = work, progress
@@ -185,22 +197,52 @@ class Calibration:
             },
             progress=lambda done, loss: self.progress(name, done, loss),
         )
-        kept = None if self.work is None else self.work / f"{name}.safetensors"
-        if kept is not None and kept.exists():
-            load_sites(block, kept, self.options.grid)
-        else:
-            seed = self.options.seed + int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
+        kept = self._kept(name, block)
+        if kept is None:
+            seed = seed_at(name, self.options.seed)
             METHODS[self.method][0](block, data, replace(self.options, seed=seed))
-            if kept is not None:
-                save_sites(block, kept, self.options.grid)
+        else:
+            block = kept
         self.losses[name] = data.mean_loss(block)
+        if not math.isfinite(self.losses[name]):
+            raise ValueError(f"{name}: the quantized block puts out values not finite")
+        if kept is None and self.work is not None:
+            save_sites(block, _kept_file(self.work, name), self.options.grid)
         tokens.quantized = self._outputs(block, tokens.quantized, forward)
         tokens.full = targets
         self.progress(name, 1.0, self.losses[name])
 
+    def _kept(self, name: str, block: Block) -> Block | None:
+        """The block as an earlier walk left it, in its place in the network; None if it is not
+        there or damaged."""
+        if self.work is None or not _kept_file(self.work, name).exists():
+            return None
+        kept = copy.deepcopy(block)
+        try:
+            load_sites(kept, _kept_file(self.work, name), self.options.grid)
+        except CheckpointError as error:
+            logger.warning("%s; the block is computed again", error)
+            return None
+        self.model.set_submodule(name, kept)
+        return kept
+
     @torch.no_grad()
     def _outputs(self, block: Block, inputs: list[Tensor], forward: Forward) -> list[Tensor]:
         return [forward(block, x[None])[0] for x in inputs]
+
+
+def _kept_file(work: Path, name: str) -> Path:
+    return work / f"{name}.safetensors"
+
+
+def _check_plan(options: MethodOptions, model: VGGT, scope: Scope) -> None:
+    """ValueError if the plan is of another network or leaves nothing to quantize."""
+    linears = {name for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    if unknown := options.plan.keys() - linears:
+        raise ValueError(f"the plan is of another network: this one has no linear {min(unknown)}")
+    sites = quantized_sites(model, options.grid, scope)
+    if all(options.grid_of(name) is None for name in sites):
+        raise ValueError(f"no linear is left to quantize on {options.grid.name}")
 
 
 def calibrated_blocks(model: VGGT, scope: Scope) -> list[str]:

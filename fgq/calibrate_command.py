@@ -19,7 +19,7 @@ from fgq.arguments import parse_device, parse_size
 from fgq.calibrate import Calibration, calibrated_blocks
 from fgq.data.calibration import CalibrationClip, load_calibration_clips
 from fgq.files import file_sha256, require_replaceable, write_file
-from fgq.fisher import TENSORS_NAME, load_fisher
+from fgq.fisher import TENSORS_NAME, Fisher, load_fisher
 from fgq.methods import METHODS, TRANSFORMS, MethodOptions
 from fgq.quant import GRIDS, Scope, is_packed, save_packed, weights_file
 from fgq.quant.packed import RECIPE_NAME
@@ -63,7 +63,7 @@ def add_calibrate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--views", type=int, default=4, help="views a clip")
     parser.add_argument("--size", default="168x224", help="HxW in pixels, multiples of 14")
     parser.add_argument("--seed", type=int, default=0, help="of clips and transformations")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps ...")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda ...")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument(
         "--permuted", action="store_true", help="a control: weights in random order in each block"
@@ -90,6 +90,10 @@ def run_calibrate(args: argparse.Namespace) -> None:
     if is_packed(args.checkpoint):
         raise CheckpointError(f"{args.checkpoint}: is quantized already")
     size, device = parse_size(args.size), parse_device(args.device)
+    if device.type == "mps":
+        raise ValueError("calibration computes in float64, which mps has not: take cpu or cuda")
+    if args.threads < 1 or (args.first is not None and args.first < 1):
+        raise ValueError("--threads and --first must be 1 or more")
     torch.set_num_threads(args.threads)
     given = {n: getattr(args, n) for n in OPTION_HELP if getattr(args, n) is not None}
     options = replace(
@@ -110,11 +114,10 @@ def run_calibrate(args: argparse.Namespace) -> None:
                 f" `python -m fgq fisher {args.checkpoint} --data {args.data} --out FOLDER` and"
                 " give it as --fisher, or choose --weighting none"
             )
-        fisher = load_fisher(args.fisher)
+        fisher = _read_fisher(args.fisher, args.checkpoint)
     model = load_checkpoint(args.checkpoint, device)
     used = None if fisher is None else args.fisher
     job = calibration_job(args.checkpoint, args.method, options, args.scope, clips, used)
-    work = open_work(args.out, job)
     names = calibrated_blocks(model, args.scope)
     started = time.monotonic()
     finished: list[float] = []
@@ -127,15 +130,16 @@ def run_calibrate(args: argparse.Namespace) -> None:
                 finished.append(time.monotonic())
 
         calibration = Calibration(
-            model, args.method, options, clips, fisher, args.scope, work, progress, args.first
+            model, args.method, options, clips, fisher, args.scope, None, progress, args.first
         )
+        if args.first is None:  # not before all else is known to be in order
+            calibration.work = open_work(args.out, job)
         calibration.run()
-    if args.first is not None:
-        shutil.rmtree(work)
+    if calibration.work is None:
         print_costs(names, started, finished)
         return
     save_packed(model, args.out, {**job, "losses": calibration.losses}, args.scope)
-    shutil.rmtree(work)
+    shutil.rmtree(calibration.work)
     full, packed = (weights_file(path).stat().st_size for path in (args.checkpoint, args.out))
     print(
         f"{args.out}: {args.method} on {args.grid} in {time.monotonic() - started:.0f} s, summed"
@@ -156,6 +160,14 @@ def print_costs(names: Sequence[str], started: float, finished: Sequence[float])
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"peak memory {peak / 2**20:.1f} GiB")
+
+
+def _read_fisher(folder: Path, checkpoint: Path) -> Fisher:
+    fisher = load_fisher(folder)
+    source = fisher.manifest.get("checkpoint", {}).get("sha256")
+    if source not in (None, file_sha256(weights_file(checkpoint))):
+        raise ValueError(f"{folder} is not of {checkpoint}: measure it again with `fgq fisher`")
+    return fisher
 
 
 def _read_plan(path: Path) -> dict[str, int]:

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fgq.fisher import Fisher, block_names, channel_weights, token_channel_weights
-from fgq.methods.block import LINEARS, MethodOptions
+from fgq.methods.block import LINEARS, MethodOptions, seed_at
+from fgq.vggt import VGGT
 
 FLOOR = 0.01
+
+
+def check_fisher(fisher: Fisher, model: VGGT) -> None:
+    """ValueError if the Fisher information is of a network of another shape."""
+    config = model.config
+    shapes = [
+        ("blocks", fisher.blocks.shape[1], 2 * config.depth),
+        ("channels", fisher.blocks.shape[3], config.embed_dim),
+        ("registers a view", _registers(fisher), config.num_register_tokens),
+    ]
+    for name, linear in model.named_modules():
+        if isinstance(linear, nn.Linear) and name in fisher.linears:
+            found = fisher.linears[name].shape[-1]
+            shapes.append((f"outputs at {name}", found, linear.out_features))
+    for what, found, expected in shapes:
+        if found != expected:
+            raise ValueError(
+                "the Fisher information is of another network: it has"
+                f" {found} {what}, this one has {expected}"
+            )
 
 
 def block_weight(
     fisher: Fisher | None, name: str, options: MethodOptions, tokens: int, width: int
 ) -> Tensor:
-    """Weights of the squared error of a block's output: [C], or [P, C] by token group; mean 1.
+    """Weights of the squared error of a block's output: [C], or [P, C] by token group.
 
-    Ones where the options ask for none, and for blocks outside the aggregator.
+    Their mean is 1 at the image size that the Fisher information was measured at, before small
+    ones were raised. Ones where the options ask for none, and for blocks outside the aggregator.
     """
     names = [] if fisher is None else block_names(fisher.blocks.shape[1] // 2)
     if fisher is None or options.weighting == "none" or name not in names:
@@ -27,11 +49,7 @@ def block_weight(
     else:
         groups = token_channel_weights(fisher.blocks, fisher.tokens, FLOOR)[index]
         weight = groups[token_groups(fisher, tokens)]
-    if options.permuted:
-        generator = torch.Generator().manual_seed(options.seed + index)
-        order = torch.randperm(weight.numel(), generator=generator)
-        weight = weight.flatten()[order].view_as(weight)
-    return weight
+    return _permuted(weight, name, options)
 
 
 def token_importance(
@@ -39,9 +57,10 @@ def token_importance(
 ) -> dict[str, Tensor]:
     """Per linear of a block, the importance [P] of a token's error at its output, with mean 1.
 
-    Empty unless errors are weighted by tokens. Every task has the same say over the network.
+    Empty unless errors are weighted by tokens, and in the camera head, whose tokens are all of one
+    group. Every task has the same say over the network.
     """
-    if fisher is None or options.weighting != "tokens":
+    if fisher is None or options.weighting != "tokens" or name.startswith("camera_head."):
         return {}
     task_means = fisher.blocks.sum(dim=2).mean(dim=(1, 2)).clamp(min=torch.finfo().tiny)
     importance = {}
@@ -50,15 +69,29 @@ def token_importance(
         if energy is not None and energy.any():
             per_group = (energy.sum(-1) / task_means[:, None]).sum(0) / fisher.tokens.clamp(min=1)
             weight = per_group[token_groups(fisher, tokens)]
+            weight = _permuted(weight, f"{name}.{linear}", options)
             importance[linear] = (weight / weight.mean()).clamp(min=FLOOR)
     return importance
 
 
+def _permuted(weight: Tensor, place: str, options: MethodOptions) -> Tensor:
+    """In random order if that is what the options ask for."""
+    if not options.permuted:
+        return weight
+    generator = torch.Generator().manual_seed(seed_at(place, options.seed))
+    order = torch.randperm(weight.numel(), generator=generator)
+    return weight.flatten()[order].view_as(weight)
+
+
 def token_groups(fisher: Fisher, tokens: int) -> Tensor:
     """Index [P] into TOKEN_GROUPS of every token of a view."""
-    camera, register, _ = (round(float(n)) for n in fisher.tokens)
-    special = 1 + register // max(1, camera)
     groups = torch.full((tokens,), 2)
-    groups[:special] = 1
+    groups[: 1 + _registers(fisher)] = 1
     groups[0] = 0
     return groups
+
+
+def _registers(fisher: Fisher) -> int:
+    """Register tokens of a view."""
+    views, registers, _ = fisher.tokens.tolist()
+    return round(registers / max(views, 1.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -121,6 +122,11 @@ class BlockData:
 
         self.linear_inputs(block, visit)
         return largest
+
+
+def seed_at(place: str, seed: int) -> int:
+    """A seed of its own for a place in the network."""
+    return seed + int(hashlib.sha256(place.encode()).hexdigest()[:8], 16)
 
 
 def block_linears(

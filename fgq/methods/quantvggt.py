@@ -22,7 +22,7 @@ def quantize_quantvggt(block: Block, data: BlockData, options: MethodOptions) ->
     """Learn and freeze."""
     generator = torch.Generator().manual_seed(options.seed)
     turns = {
-        name: random_hadamard(linear.in_features, generator)
+        name: random_hadamard(linear.in_features, generator).to(linear.weight.device)
         for name, linear, _ in block_linears(block, data, options)
     }
     largest = _largest_turned_inputs(block, data, turns)

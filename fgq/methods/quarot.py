@@ -21,7 +21,7 @@ def quantize_quarot(block: Block, data: BlockData, options: MethodOptions) -> No
     """Turn and round; of the data nothing is used."""
     generator = torch.Generator().manual_seed(options.seed)
     for name, linear, grid in block_linears(block, data, options):
-        affine = random_hadamard(linear.in_features, generator)
+        affine = random_hadamard(linear.in_features, generator).to(linear.weight.device)
         turned = affine.inverse_transposed().apply(linear.weight.double()).float()
         weight = quantize_weight(turned, grid)
         transform = AffineTransform(affine.to(torch.float32))

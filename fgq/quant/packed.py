@@ -195,7 +195,8 @@ def load_sites(module: nn.Module, path: Path, usual: Grid) -> None:
         insert_sites(module, forms, usual, path)
         module.load_state_dict(state, assign=True)
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path}: cannot be read: {error}") from error
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{path}: cannot be read: {reason}") from error
 
 
 def insert_sites(

@@ -48,8 +48,8 @@ class Affine(NamedTuple):
             None if self.scale is None else 1 / self.scale.double(),
         )
 
-    def to(self, dtype: torch.dtype) -> Affine:
-        return Affine(*(None if part is None else part.to(dtype) for part in self))
+    def to(self, target: torch.dtype | torch.device) -> Affine:
+        return Affine(*(None if part is None else part.to(target) for part in self))
 
     @property
     def is_identity(self) -> bool:
