@@ -154,12 +154,15 @@ def load_packed(folder: str | Path) -> VGGT:
         state = load_file(weights)
     except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise CheckpointError(f"{folder}: cannot be read: {error}") from error
-    grid = Grid(**recipe["grid"])
-    with torch.device("meta"):
-        model = VGGT(config)
-        if recipe["rotated"]:
-            insert_rotation(model)
-        insert_sites(model, recipe["sites"], grid, folder)
+    try:
+        with torch.device("meta"):
+            model = VGGT(config)
+            if recipe["rotated"]:
+                insert_rotation(model)
+            insert_sites(model, recipe["sites"], Grid(**recipe["grid"]), folder)
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = f"{folder / RECIPE_NAME}: cannot be read as a quantization: {error}"
+        raise CheckpointError(reason) from error
     for name in recipe["sites"]:
         packed = state.get(f"{name}.codes")
         if packed is not None and packed.dtype == torch.uint8 and packed.dim() == 2:

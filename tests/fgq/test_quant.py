@@ -1,16 +1,20 @@
-"""The deployable 4-bit grid, where it applies, and the packed checkpoint."""
+"""Where a grid applies in a VGGT, and the packed checkpoint."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from fgq.methods import quantize_rtn
 from fgq.quant import (
+    GRIDS,
+    Affine,
+    AffineTransform,
     FakeQuantLinear,
-    fake_quantize_tokens,
     kept_layers,
     load_packed,
     load_recipe,
@@ -18,9 +22,7 @@ from fgq.quant import (
     quantized_sites,
     save_packed,
 )
-from fgq.quant.grids import absmax_scales, round_to_scales
 from fgq.quant.packed import pack_codes, unpack_codes
-from fgq.quant.transforms import fold_layer_scale
 from fgq.vggt import VGGT, CheckpointError, VGGTConfig
 
 SMALL = VGGTConfig(
@@ -46,102 +48,6 @@ def model() -> VGGT:
     return VGGT(SMALL).eval()
 
 
-@pytest.fixture
-def weight() -> Tensor:
-    return torch.randn(24, 96, generator=torch.Generator().manual_seed(0))
-
-
-def test_scales_are_bfloat16_before_codes_are_rounded(weight: Tensor) -> None:
-    quantized = quantize_weight(weight)
-    assert quantized.scales.dtype == torch.bfloat16
-    again = round_to_scales(weight, quantized.scales)
-    assert torch.equal(again.codes, quantized.codes)
-    assert quantized.codes.min() >= -8
-    assert quantized.codes.max() <= 7
-
-
-def test_rounding_is_idempotent_and_within_half_a_step(weight: Tensor) -> None:
-    scales = absmax_scales(weight)
-    once = round_to_scales(weight, scales)
-    assert torch.equal(round_to_scales(once.dequantize(), scales).codes, once.codes)
-    step = scales.float().repeat_interleave(32, dim=1)
-    # bfloat16 may shorten a scale by 1/256, which clips up to 7/256 of a step.
-    assert ((once.dequantize() - weight).abs() <= step * (0.5 + 7 / 256)).all()
-
-
-def test_search_never_makes_a_group_worse(weight: Tensor) -> None:
-    def group_error(steps: int) -> Tensor:
-        difference = quantize_weight(weight, search_steps=steps).dequantize() - weight
-        return difference.unflatten(1, (-1, 32)).square().sum(-1)
-
-    plain, searched = group_error(0), group_error(24)
-    assert (searched <= plain).all()
-    assert searched.sum() < 0.95 * plain.sum()
-
-
-def test_zero_groups_keep_a_usable_scale() -> None:
-    quantized = quantize_weight(torch.zeros(2, 32))
-    assert (quantized.scales > 0).all()
-    assert not quantized.codes.any()
-
-
-@pytest.mark.parametrize("bad", [torch.zeros(4, 33), torch.full((4, 32), float("nan"))])
-def test_weights_without_groups_or_not_finite_are_refused(bad: Tensor) -> None:
-    with pytest.raises(ValueError, match=r"groups|finite"):
-        quantize_weight(bad)
-
-
-def test_tokens_are_rounded_each_on_its_own_grid() -> None:
-    torch.manual_seed(0)
-    x = torch.randn(5, 7, 40) * torch.logspace(-3, 3, 7)[None, :, None] + 0.3
-    rounded = fake_quantize_tokens(x)
-    low, high = x.amin(-1).clamp(max=0), x.amax(-1).clamp(min=0)
-    step = ((high - low) / 255)[..., None]
-    assert ((rounded - x).abs() <= 0.5001 * step + 1e-7).all()
-    assert all(len(token.unique()) <= 256 for token in rounded.flatten(0, 1))
-    assert not fake_quantize_tokens(torch.zeros(2, 32)).any()
-
-
-def test_tokens_are_rounded_as_torchao_does() -> None:
-    """The export emits torchao's operators: both must be the same grid."""
-    module = pytest.importorskip(
-        "torchao.quantization.quantize_.workflows.intx.intx_unpacked_to_int8_tensor"
-    )
-    torch.manual_seed(1)
-    x = torch.randn(200, 96) * torch.rand(200, 1) + torch.randn(200, 1)
-    reference = module._apply_int8_act_asym_per_token_quant_dequant(x)
-    torch.testing.assert_close(fake_quantize_tokens(x), reference, rtol=0, atol=0)
-
-
-def test_fake_quant_equals_integer_arithmetic(weight: Tensor) -> None:
-    torch.manual_seed(2)
-    x, bias = torch.randn(11, 96), torch.randn(24)
-    quantized = quantize_weight(weight)
-    low, high = x.amin(-1, keepdim=True).clamp(max=0), x.amax(-1, keepdim=True).clamp(min=0)
-    scale = (high - low) / 255
-    zero = torch.round(-128 - low / scale).clamp(-128, 127)
-    codes = (torch.round(x / scale) + zero).clamp(-128, 127) - zero
-    groups = torch.einsum(
-        "tgk,ngk->tng",
-        codes.to(torch.int64).unflatten(1, (-1, 32)),
-        quantized.codes.to(torch.int64).unflatten(1, (-1, 32)),
-    )
-    expected = (groups * quantized.scales.double()).sum(-1) * scale.double() + bias
-    actual = FakeQuantLinear(quantized, bias)(x)
-    torch.testing.assert_close(actual.double(), expected, rtol=1e-5, atol=1e-5)
-
-
-def test_folding_layer_scale_changes_nothing(model: VGGT) -> None:
-    images = torch.rand(1, 2, 3, 28, 42)
-    with torch.no_grad():
-        before = model(images)
-        fold_layer_scale(model)
-        after = model(images)
-    for name in ("pose_enc", "depth", "depth_conf"):
-        torch.testing.assert_close(after[name], before[name], rtol=1e-5, atol=1e-5)
-    assert all((p == 1).all() for n, p in model.named_parameters() if n.endswith("gamma"))
-
-
 def test_sites_are_every_fitting_linear_and_the_rest_has_a_reason(model: VGGT) -> None:
     sites, kept = quantized_sites(model), kept_layers(model)
     # 4 in each block (1 embedder, 2 frame, 2 global, 1 trunk), modulation, two of the pose branch.
@@ -154,17 +60,52 @@ def test_sites_are_every_fitting_linear_and_the_rest_has_a_reason(model: VGGT) -
     assert not set(sites) & set(kept)
 
 
+def test_the_papers_scope_is_the_aggregator(model: VGGT) -> None:
+    sites = quantized_sites(model, GRIDS["w4a4"], "aggregator")
+    blocks = [f"aggregator.{kind}_blocks.{i}" for kind in ("frame", "global") for i in range(2)]
+    linears = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
+    assert set(sites) == {f"{block}.{linear}" for block in blocks for linear in linears}
+    reasons = kept_layers(model, GRIDS["w4a4"], "aggregator")
+    assert "outside" in reasons["camera_head.trunk.0.attn.qkv"]
+
+
 @pytest.mark.parametrize("columns", [2, 64])
 def test_codes_survive_packing(columns: int) -> None:
-    codes = torch.randint(-8, 8, (16, columns), generator=torch.Generator().manual_seed(0))
+    codes = torch.randint(-8, 8, (256, columns), generator=torch.Generator().manual_seed(0))
+    codes[:, :2] = torch.cartesian_prod(torch.arange(-8, 8), torch.arange(-8, 8))
     packed = pack_codes(codes.to(torch.int8))
-    assert packed.shape == (16, columns // 2)
+    assert packed.shape == (256, columns // 2)
     assert packed.dtype == torch.uint8
     assert torch.equal(unpack_codes(packed), codes.to(torch.int8))
+    assert packed[0, 0] == 0x88
+    assert packed[16 * 9 + 15, 0] == 0x71  # codes 1 and 7, the first in the low half
 
 
-def test_packed_checkpoint_is_exact(model: VGGT, tmp_path: Path) -> None:
-    quantize_rtn(model, search_steps=4)
+def mix_sites(model: VGGT) -> None:
+    """One site with all that a site can have, and one in 8 bit."""
+    torch.manual_seed(1)
+    for name, grid, transform, clip in (
+        (
+            "aggregator.frame_blocks.1.mlp.fc2",
+            GRIDS["w4a4"],
+            Affine(torch.rand(256) + 0.5, torch.randn(16, 16), torch.randn(16, 16)),
+            torch.tensor([0.9, 0.7]),
+        ),
+        ("aggregator.global_blocks.0.attn.qkv", GRIDS["8da8w"], Affine(scale=torch.rand(64)), None),
+    ):
+        linear = model.get_submodule(name)
+        assert isinstance(linear, FakeQuantLinear)
+        weight = quantize_weight(torch.randn(linear.codes.shape), grid)
+        site = FakeQuantLinear(weight, linear.bias, grid, AffineTransform(transform), clip)
+        model.set_submodule(name, site)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("name", GRIDS)
+def test_packed_checkpoint_is_exact(model: VGGT, tmp_path: Path, name: str, mixed: bool) -> None:
+    quantize_rtn(model, GRIDS[name], search_steps=0)
+    if mixed:
+        mix_sites(model)
     save_packed(model, tmp_path / "q", {"method": "rtn"})
     loaded = load_packed(tmp_path / "q")
     expected = model.state_dict()
@@ -178,13 +119,30 @@ def test_packed_checkpoint_is_exact(model: VGGT, tmp_path: Path) -> None:
         assert torch.equal(loaded(images)["depth"], model(images)["depth"])
     recipe = load_recipe(tmp_path / "q")
     assert recipe["method"] == "rtn"
+    assert recipe["name"] == name
     assert set(recipe["sites"]) == {
         n for n, m in model.named_modules() if isinstance(m, FakeQuantLinear)
     }
-    weights = sum(m.codes.numel() for m in model.modules() if isinstance(m, FakeQuantLinear))
-    others = sum(t.nbytes for k, t in expected.items() if not k.endswith((".codes", ".scales")))
-    size = (tmp_path / "q" / "model.safetensors").stat().st_size
-    assert size == pytest.approx(weights * 4.5 / 8 + others, rel=0.1)
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_the_file_is_no_larger_than_its_parts(model: VGGT, tmp_path: Path, name: str) -> None:
+    """Half a byte or a byte a weight, two or four a scale, four all other numbers."""
+    grid = GRIDS[name]
+    numbers = sum(parameter.numel() for parameter in model.parameters())
+    sites = [linear.weight.shape for linear in quantized_sites(model, grid).values()]
+    weights = sum(rows * width for rows, width in sites)
+    scales = sum(rows * width // (grid.group_size or width) for rows, width in sites)
+    quantize_rtn(model, grid, search_steps=0)
+    save_packed(model, tmp_path / "q", {})
+    path = tmp_path / "q" / "model.safetensors"
+    header = 8 + int.from_bytes(path.read_bytes()[:8], "little")
+    expected = weights * grid.weight_bits // 8 + 4 * (numbers - weights)
+    expected += (2 if name == "8da4w-g32" else 4) * scales
+    assert path.stat().st_size == header + expected
+    assert header < 0.1 * expected
+    with safe_open(path, "pt") as file:
+        assert not any(key.endswith("qkv.weight") for key in file.keys())  # noqa: SIM118
 
 
 def test_saving_again_replaces_only_our_own(model: VGGT, tmp_path: Path) -> None:
@@ -201,19 +159,44 @@ def test_saving_again_replaces_only_our_own(model: VGGT, tmp_path: Path) -> None
     assert sorted(p.name for p in tmp_path.iterdir()) == ["other", "q"]
 
 
-@pytest.mark.parametrize("damage", ["recipe", "truncated", "missing", "site"])
-def test_damage_is_named(model: VGGT, tmp_path: Path, damage: str) -> None:
-    quantize_rtn(model, search_steps=0)
-    folder = tmp_path / "q"
-    save_packed(model, folder, {})
+def damage_file(folder: Path, damage: str) -> None:
     recipe, weights = folder / "quantization.json", folder / "model.safetensors"
-    if damage == "recipe":
-        recipe.write_text(recipe.read_text().replace("8da4w-g32", "3da1w"))
+    text, site = recipe.read_text(), "aggregator.frame_blocks.0.attn.qkv"
+    if damage == "grid":
+        recipe.write_text(text.replace("8da4w-g32", "3da1w"))
+    elif damage == "site":
+        recipe.write_text(text.replace("blocks.0.attn.qkv", "blocks.0.attn.nope"))
+    elif damage in ("transform", "rotated"):
+        content = json.loads(text)
+        if damage == "transform":
+            content["sites"][site] = {"transform": {"upside": [64]}}
+        else:
+            del content["rotated"]
+        recipe.write_text(json.dumps(content))
     elif damage == "truncated":
         weights.write_bytes(weights.read_bytes()[:-100])
     elif damage == "missing":
         weights.unlink()
     else:
-        recipe.write_text(recipe.read_text().replace("blocks.0.attn.qkv", "blocks.0.attn.nope"))
-    with pytest.raises(CheckpointError, match=re.escape(str(folder))):
+        state = load_file(weights)
+        if damage == "dtype":
+            state[f"{site}.scales"] = state[f"{site}.scales"].float()
+        elif damage == "shape":
+            state[f"{site}.codes"] = state[f"{site}.codes"][:, :-1].contiguous()
+        else:
+            del state[f"{site}.codes"]
+        save_file(state, weights)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["grid", "site", "transform", "rotated", "truncated", "missing", "dtype", "shape", "key"],
+)
+def test_damage_is_named(model: VGGT, tmp_path: Path, damage: str) -> None:
+    quantize_rtn(model, search_steps=0)
+    folder = tmp_path / "q"
+    save_packed(model, folder, {})
+    damage_file(folder, damage)
+    with pytest.raises(CheckpointError, match=re.escape(str(folder))) as error:
         load_packed(folder)
+    assert "\n" not in str(error.value)
