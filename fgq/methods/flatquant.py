@@ -18,7 +18,9 @@ from fgq.quant.transforms import smoothing_diagonal
 from fgq.vggt.attention import Block
 
 DEFAULTS = MethodOptions(inputs="full", weighting="none", rounding="nearest")
-MIXING = 0.5  # spread of the Cayley parameters: starts as a moderately mixing rotation
+# Spread of the Cayley parameters times the root of the width: starts as a moderately mixing
+# rotation, U V^T with a mean diagonal of 0.4, as the published code does.
+MIXING = 0.5
 
 
 def quantize_flatquant(block: Block, data: BlockData, options: MethodOptions) -> None:
@@ -58,4 +60,4 @@ def make_learnable(block: Block, data: BlockData, options: MethodOptions) -> Non
 
 
 def _matrix(width: int, generator: torch.Generator) -> LearnableMatrix:
-    return LearnableMatrix(torch.eye(width), generator, MIXING)
+    return LearnableMatrix(torch.eye(width), generator, MIXING / width**0.5)
