@@ -15,7 +15,7 @@ from fgq.evaluate.report_figures import (
     prediction_figure,
     sqnr_figure,
 )
-from fgq.evaluate.report_plots import number, scientific
+from fgq.evaluate.report_numbers import number, scientific
 from fgq.evaluate.report_style import STYLE
 from fgq.evaluate.report_tables import ACCURACY, FIDELITY, block_table, metric_table, plain_table
 from fgq.fisher import TASKS
@@ -183,7 +183,11 @@ def _fisher(comparison: Comparison) -> str:
 
 def _pareto(comparison: Comparison) -> str:
     figures = [pareto_figure(comparison, s, _set_title(s)) for s in comparison.sets]
-    return f"<p>Size is that of the checkpoint's weights.</p>{''.join(figures)}"
+    size = comparison.results["checkpoint"]["bytes"] / 1e6
+    return (
+        "<p>Size is that of the file of a checkpoint's weights; that of full precision has"
+        f" {size:.2f} MB.</p>{''.join(figures)}"
+    )
 
 
 def _provenance(comparison: Comparison) -> str:

@@ -11,21 +11,18 @@ import numpy as np
 
 from fgq.evaluate.blocks import log_correlation
 from fgq.evaluate.report_data import Comparison, Row, method_place, prediction_pairs, tasks_of
+from fgq.evaluate.report_numbers import number, scientific
 from fgq.evaluate.report_plots import (
     COLOURS,
-    INK,
     MARKERS,
     Point,
     Series,
     heat_map,
     legend,
-    number,
     scatter,
-    scientific,
 )
 from fgq.fisher import TASKS, TOKEN_GROUPS
 
-FULL = "full precision"
 ORDER = "F: frame blocks, G: global blocks, in the order of computation."
 ERRORS: tuple[tuple[str, str, Callable[[float], float]], ...] = (
     ("auc30", "1 − AUC@30°", lambda value: 1 - value),
@@ -116,7 +113,7 @@ def fisher_figures(comparison: Comparison) -> str:
     groups = [(k, g) for k in tasks for g in range(len(TOKEN_GROUPS)) if tokens[g] > 0]
     second = heat_map(
         "Fisher information of one token by group and block",
-        [f"{TASKS[k]}: {TOKEN_GROUPS[g]}" for k, g in groups],
+        [f"{TASKS[k]}, {TOKEN_GROUPS[g]} tokens" for k, g in groups],
         [name for _, name in blocks],
         [relative[k, :, g] for k, g in groups],
         [
@@ -140,8 +137,7 @@ def fisher_figures(comparison: Comparison) -> str:
 
 def pareto_figure(comparison: Comparison, chosen: Mapping[str, Any], title: str) -> str:
     """Size against errors on a set, "" if none was measured."""
-    panels = []
-    full_size = comparison.results["checkpoint"]["bytes"] / 1e6
+    panels, fronts = [], []
     for key, name, error in ERRORS:
         values = {row: comparison.value(row, chosen["name"], key) for row in comparison.rows}
         points = [
@@ -149,23 +145,25 @@ def pareto_figure(comparison: Comparison, chosen: Mapping[str, Any], title: str)
             for row, value in values.items()
             if value is not None
         ]
-        # Full precision does not deviate from itself.
-        full = 0.0 if key.startswith("fidelity") else comparison.full_value(chosen["name"], key)
-        if not points or full is None:
+        if not points:
             continue
-        points.append((FULL, Point(full_size, error(full), FULL)))
-        points.sort(key=lambda pair: _by_method(pair[0]))
+        points.sort(key=lambda pair: method_place(pair[0]))
         series = [
             _style(method, [_with_numbers(p, name) for _, p in same])
             for method, same in groupby(points, key=lambda pair: pair[0])
         ]
         front = pareto_front([p for _, p in points])
-        panels.append(scatter(name, series, "size [MB]", name, front=front))
+        full = comparison.full_value(chosen["name"], key)
+        level = None if full is None else (error(full), "full precision")
+        panels.append(scatter(name, series, "size [MB]", name, front=front, level=level))
+        fronts.append(f"{name}: {', '.join(f'{p.text} ({p.y:.3g})' for p in front)}")
     if not panels:
         return ""
-    methods = [*dict.fromkeys(row.method for row in comparison.rows), FULL]
-    marks = legend([_style(method) for method in sorted(methods, key=_by_method)])
-    caption = f"{title}. The line joins what nothing of at most its size beats."
+    methods = dict.fromkeys(row.method for row in comparison.rows)
+    marks = legend([_style(method) for method in sorted(methods, key=method_place)])
+    caption = (
+        f"{title}. The line joins what no other of at most its size beats. {'; '.join(fronts)}."
+    )
     return _figure(f'<div class="row">{"".join(panels)}</div>{marks}', caption)
 
 
@@ -176,11 +174,6 @@ def pareto_front(points: Sequence[Point]) -> list[Point]:
         if not front or point.y < front[-1].y:
             front.append(point)
     return front
-
-
-def _by_method(method: str) -> tuple[bool, int, bool]:
-    """Full precision last."""
-    return method == FULL, *method_place(method)
 
 
 def _with_numbers(point: Point, error: str) -> Point:
@@ -199,8 +192,6 @@ def _label(row: Row) -> str:
 
 def _style(method: str, points: Sequence[Point] = ()) -> Series:
     """Every method keeps its colour and mark in all pictures."""
-    if method == FULL:
-        return Series(method, INK, "circle", points)
     place, control = method_place(method)
     i = place % len(COLOURS)
     return Series(method, COLOURS[i], MARKERS[i], points, hollow=control)

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
+from fgq.evaluate.report_numbers import brief, linear_ticks, log_ticks, scientific
+
 INK, FAINT, RULE = "#1a1a1a", "#595959", "#d0d0d0"
 # Light to dark in one hue: it reads the same in grey and to the colour-blind.
 RAMP = ((247, 251, 255), (198, 219, 239), (107, 174, 214), (33, 113, 181), (8, 48, 107))
 # Colours that the colour-blind can tell apart (Okabe and Ito 2008), without the pale yellow.
 COLOURS = ("#6b6b6b", "#56b4e9", "#009e73", "#e69f00", "#cc79a7", "#8c510a", "#0072b2", "#d55e00")
 MARKERS = ("circle", "square", "triangle", "diamond", "wedge", "hexagon", "bar", "star")
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NUMBERS_FIT = 38  # pixels of a cell's width
 
 
@@ -58,46 +59,6 @@ class Axis:
         return log_ticks(self.low, self.high) if self.log else linear_ticks(self.low, self.high)
 
 
-def linear_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """About five round values in [low, high] with their labels."""
-    raw = (high - low) / 5
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = min((m * power for m in (1, 2, 5, 10)), key=lambda s: abs(s - raw))
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [(i * step, number(i * step, decimals)) for i in range(first, last + 1)]
-
-
-def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Powers of ten, at most six of them, and 2 and 5 times those where they are few."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    span = math.log10(high / low)
-    factors = (1, 2, 5) if span < 2 else (1,)
-    stride = max(1, math.ceil(span / 6))
-    ticks = []
-    for power in powers:
-        for factor in factors if power % stride == 0 else ():
-            value = factor * 10.0**power
-            if low * (1 - 1e-9) <= value <= high * (1 + 1e-9):
-                head = "" if factor == 1 else f"{factor}·"
-                ticks.append((value, f"{head}10{str(power).translate(SUPERSCRIPTS)}"))
-    return ticks
-
-
-def number(value: float, decimals: int) -> str:
-    """With a real minus sign; what rounds to zero has none."""
-    text = f"{value:.{decimals}f}"
-    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
-
-
-def scientific(value: float) -> str:
-    """Two digits and a power of ten."""
-    if value == 0:
-        return "0"
-    mantissa, power = f"{value:.1e}".split("e")
-    return f"{mantissa}·10{str(int(power)).translate(SUPERSCRIPTS)}".replace("-", "−", 1)
-
-
 def heat_map(
     label: str,
     rows: Sequence[str],
@@ -106,14 +67,13 @@ def heat_map(
     texts: Sequence[Sequence[str]],
     unit: str,
     log: bool = True,
-    decimals: int = 1,
 ) -> str:
     """Cells [rows][columns] coloured by value; texts are shown on hover.
 
     Zeros are left white and crossed out on a logarithmic scale. Where columns are wide enough the
     numbers stand in the cells.
     """
-    left = 14 + 6.6 * max(map(len, rows))
+    left = 16 + 7.2 * max(map(len, rows))
     cell = min(64.0, max(13.0, (760 - left) / len(columns)))
     height, upright = 24, cell >= 24
     top = 20 if upright else 34
@@ -141,17 +101,15 @@ def heat_map(
                 content += _line(x + 3, y + height - 3, x + cell - 3, y + 3, RULE)
             elif cell >= NUMBERS_FIT:
                 middle, base = x + cell / 2, y + height / 2 + 4
-                content += _text(middle, base, number(value, decimals), "middle", 11, ink)
+                content += _text(middle, base, brief(value), "middle", 11, ink)
             parts.append(f"<g><title>{escape(text)}</title>{content}</g>")
     bottom = top + height * len(rows) + 14
-    parts += _colour_bar(left, bottom, min(240.0, width - left - 6), shade, unit, decimals)
-    return _svg(max(width, left + 260), bottom + 46, label, parts)
+    parts += _colour_bar(left, bottom, shade, unit)
+    return _svg(max(width, left + 246), bottom + 40, label, parts)
 
 
-def _colour_bar(
-    x: float, y: float, width: float, shade: Axis, unit: str, decimals: int
-) -> list[str]:
-    steps = 40
+def _colour_bar(x: float, y: float, shade: Axis, unit: str) -> list[str]:
+    width, steps = 240.0, 40
     parts = [
         f'<rect x="{x + width * i / steps:.2f}" y="{y}" width="{width / steps + 0.3:.2f}"'
         f' height="8" fill="{_colour((i + 0.5) / steps)[0]}"/>'
@@ -160,8 +118,7 @@ def _colour_bar(
     for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
         low, high = shade.low, shade.high
         value = low * (high / low) ** share if shade.log else low + (high - low) * share
-        text = number(value, decimals) if value >= 10**-decimals else scientific(value)
-        parts.append(_text(x + width * share, y + 21, text, anchor, 11))
+        parts.append(_text(x + width * share, y + 21, scientific(value), anchor, 11))
     scale = "logarithmic" if shade.log else "linear"
     parts.append(_text(x, y + 35, f"{unit}, {scale} scale", "start", 11, FAINT))
     return parts
@@ -175,14 +132,16 @@ def scatter(
     log: bool = False,
     diagonal: bool = False,
     front: Sequence[Point] = (),
+    level: tuple[float, str] | None = None,
 ) -> str:
     """Points in a square; with `diagonal` both axes have one range and equality is drawn.
 
-    front: corners of a staircase, from left to right, each with a name. Linear axes start at 0.
+    front: corners of a staircase, from left to right. level: a value of y to draw, and its name.
     """
-    width, height, left, bottom, top, right = 330, 320, 62, 46, 30, 14
+    width, height, left, bottom, top, right = 336, 320, 68, 46, 30, 14
     points = [p for s in series for p in s.points]
     xs, ys = ([p.x for p in points], [p.y for p in points])
+    ys += [level[0]] if level else []
     if diagonal:
         xs = ys = [*xs, *ys]
     x = Axis(x_label, *_range(xs, log), log, left, width - right)
@@ -197,10 +156,13 @@ def scatter(
     parts.append(_line(x.start, y.start, x.end, y.start, FAINT))
     parts.append(_line(x.start, y.start, x.start, y.end, FAINT))
     parts.append(_text((x.start + x.end) / 2, height - 8, x_label, "middle", 12))
-    turn = f' transform="rotate(-90 14 {(y.start + y.end) / 2})"'
-    parts.append(_text(14, (y.start + y.end) / 2, y_label, "middle", 12, extra=turn))
+    turn = f' transform="rotate(-90 11 {(y.start + y.end) / 2})"'
+    parts.append(_text(11, (y.start + y.end) / 2, y_label, "middle", 12, extra=turn))
     if diagonal:
         parts.append(_line(x.start, y.start, x.end, y.end, FAINT, dashed=True))
+    if level:
+        parts.append(_line(x.start, y(level[0]), x.end, y(level[0]), FAINT, dashed=True))
+        parts.append(_text(x.end, y(level[0]) - 5, level[1], "end", 11, FAINT))
     if front:
         corners = [(x(front[0].x), y.end)]
         for p in front:
@@ -208,10 +170,6 @@ def scatter(
         corners.append((x.end, corners[-1][1]))
         path = " ".join(f"{a:.1f},{b:.1f}" for a, b in corners[1:])
         parts.append(f'<polyline points="{path}" fill="none" stroke="{FAINT}"/>')
-        for p in front:
-            near_end = x(p.x) > (x.start + x.end) / 2
-            dx, anchor = (-8, "end") if near_end else (8, "start")
-            parts.append(_text(x(p.x) + dx, y(p.y) - 7, p.text, anchor, 11))
     for s in series:
         for p in s.points:
             parts.append(_marker(s, x(p.x), y(p.y), p.text))
@@ -233,7 +191,8 @@ def _range(values: Sequence[float], log: bool) -> tuple[float, float]:
     if log:
         margin = max((high / low) ** 0.06, 1.2)
         return low / margin, high * margin
-    return (0.0, high * 1.08) if high > 0 else (0.0, 1.0)
+    margin = 0.08 * (high - low) or 0.1 * abs(high) or 1.0
+    return (low - margin if low < 0 or low > margin else 0.0), high + margin
 
 
 def _colour(share: float) -> tuple[str, str]:
@@ -241,7 +200,7 @@ def _colour(share: float) -> tuple[str, str]:
     place = min(max(share, 0.0), 1.0) * (len(RAMP) - 1)
     i = min(int(place), len(RAMP) - 2)
     mixed = (round(a + (b - a) * (place - i)) for a, b in zip(RAMP[i], RAMP[i + 1], strict=True))
-    return "#" + "".join(f"{c:02x}" for c in mixed), "#ffffff" if share > 0.55 else INK
+    return "#" + "".join(f"{c:02x}" for c in mixed), "#ffffff" if share > 0.66 else INK
 
 
 def _marker(series: Series, x: float, y: float, text: str) -> str:

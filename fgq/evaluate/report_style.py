@@ -11,7 +11,9 @@ p, li { max-width: 46rem }
 a { color: #0b4f8a }
 .scroll { overflow-x: auto; margin: 1rem 0 }
 table { border-collapse: collapse; font-size: .85rem; line-height: 1.3 }
-caption { text-align: left; font-weight: 600; padding: .25rem 0; white-space: nowrap }
+caption { text-align: left; font-weight: 600; padding: .25rem 0 }
+caption span { display: inline-block; position: sticky; left: 0; max-width: calc(100vw - 2rem) }
+.whole { white-space: nowrap }
 th, td { padding: .3rem .6rem; text-align: right; vertical-align: top; white-space: nowrap }
 thead th { border-top: 2px solid #1a1a1a; border-bottom: 1px solid #1a1a1a; vertical-align: bottom;
   font-weight: 600; white-space: normal; min-width: 4.5rem }
@@ -24,7 +26,7 @@ tr.grid th { border-top: 1px solid #d0d0d0; font-weight: 600; padding-top: .5rem
 figure { margin: 1rem 0; overflow-x: auto }
 figcaption { font-size: .85rem; color: #404040; max-width: 46rem }
 .row { display: flex; flex-wrap: wrap; gap: .5rem 1rem }
-.row svg { flex: 0 1 330px; min-width: 0; height: auto }
+.row svg { flex: 0 1 336px; min-width: 0; height: auto }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padding: 0;
   margin: .25rem 0; font-size: .85rem }
 .legend svg { vertical-align: -2px }

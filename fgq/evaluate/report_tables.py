@@ -12,7 +12,7 @@ import numpy as np
 from fgq.evaluate.blocks import log_correlation
 from fgq.evaluate.intervals import Interval
 from fgq.evaluate.report_data import Comparison, Figure, Row, prediction_pairs, tasks_of
-from fgq.evaluate.report_plots import SUPERSCRIPTS, number
+from fgq.evaluate.report_numbers import number, power_of_ten
 from fgq.fisher import TASKS
 
 
@@ -108,7 +108,7 @@ def metric_table(
         ]
         body.append(f'<tr><th scope="row">full precision</th>{"".join(cells)}</tr>')
     for grid in comparison.grids:
-        body.append(grid_row(comparison, grid, len(present)))
+        body.append(_grid_row(comparison, grid, len(present)))
         rows = comparison.rows_on(grid)
         best = {
             m.key: _best([figures[row.method, grid, m.key] for row in rows], m) for m in present
@@ -117,7 +117,7 @@ def metric_table(
             cells = [
                 _cell(figures[row.method, grid, m.key], m, best[m.key], fidelity) for m in present
             ]
-            body.append(f'<tr><th scope="row">{row_label(row)}</th>{"".join(cells)}</tr>')
+            body.append(_method_row(comparison, row, cells))
     return table(title, ["method", *heads], body)
 
 
@@ -125,12 +125,13 @@ def table(caption: str, heads: Sequence[str], body: Sequence[str]) -> str:
     """heads and rows are HTML already."""
     columns = "".join(f'<th scope="col">{head}</th>' for head in heads)
     return (
-        f'<div class="scroll"><table><caption>{caption}</caption><thead><tr>{columns}</tr></thead>'
+        f'<div class="scroll"><table><caption><span>{caption}</span></caption>'
+        f"<thead><tr>{columns}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 
 
-def grid_row(comparison: Comparison, grid: str, columns: int) -> str:
+def _grid_row(comparison: Comparison, grid: str, columns: int) -> str:
     """A line between the rows of two grids, with the size of checkpoints."""
     sizes = [row.bytes / 1e6 for row in comparison.rows_on(grid)]
     full = comparison.results["checkpoint"]["bytes"] / 1e6
@@ -140,22 +141,26 @@ def grid_row(comparison: Comparison, grid: str, columns: int) -> str:
     return f'<tr class="grid"><th colspan="{columns + 1}" scope="rowgroup">{text}</th></tr>'
 
 
-def row_label(row: Row) -> str:
+def _method_row(comparison: Comparison, row: Row, cells: Sequence[str]) -> str:
+    """With the number of seeds if others have more."""
     seeds = len(row.cells)
-    note = f' <span class="note">{seeds} seeds</span>' if seeds > 1 else ""
-    return escape(row.method) + note
+    fewer = seeds < max(len(other.cells) for other in comparison.rows)
+    note = f' <span class="note">{seeds} seed{"" if seeds == 1 else "s"}</span>' if fewer else ""
+    return f'<tr><th scope="row">{escape(row.method)}{note}</th>{"".join(cells)}</tr>'
 
 
 def _head(metric: Metric, length: str) -> str:
     unit = length if metric.unit == "length" else metric.unit
-    shown = f' <span class="unit">[{escape(unit)}]</span>' if unit else ""
-    return f"{escape(metric.label)}{shown} {'↑' if metric.better > 0 else '↓'}"
+    shown = f'<span class="unit">[{escape(unit)}]</span> ' if unit else ""
+    arrow = "↑" if metric.better > 0 else "↓"
+    return f'{escape(metric.label)} <span class="whole">{shown}{arrow}</span>'
 
 
 def _best(figures: Sequence[Figure | None], metric: Metric) -> str | None:
-    """The best figure as it is written; None if there is nothing to choose from."""
+    """The best figure as it is written; None if all are the same."""
     values = [metric.better * f.value for f in figures if f is not None]
-    return number(metric.better * max(values), metric.decimals) if len(values) > 1 else None
+    shown = {number(metric.better * v, metric.decimals) for v in values}
+    return number(metric.better * max(values), metric.decimals) if len(shown) > 1 else None
 
 
 def _cell(figure: Figure | None, metric: Metric, best: str | None, fidelity: bool) -> str:
@@ -197,13 +202,14 @@ def block_table(comparison: Comparison) -> str:
     columns = [{row: loss(row) for row in comparison.rows} for _, loss in losses]
     powers = [_common_power(list(column.values())) for column in columns]
     heads = [
-        f'{escape(label)} <span class="unit">[10{str(power).translate(SUPERSCRIPTS)}]</span> ↓'
+        f'{escape(label)} <span class="whole"><span class="unit">[{power_of_ten(power)}]</span>'
+        " ↓</span>"
         for (label, _), power in zip(losses, powers, strict=True)
     ]
     heads += [f"Pearson r, {TASKS[k]}" for k in tasks] + [f"Spearman ρ, {TASKS[k]}" for k in tasks]
     body = []
     for grid in comparison.grids:
-        body.append(grid_row(comparison, grid, len(heads)))
+        body.append(_grid_row(comparison, grid, len(heads)))
         rows = comparison.rows_on(grid)
         for row in rows:
             cells = []
@@ -214,7 +220,7 @@ def block_table(comparison: Comparison) -> str:
             found = [log_correlation(*prediction_pairs([row], k)) for k in tasks]
             for r in [f.pearson for f in found] + [f.spearman for f in found]:
                 cells.append(f"<td>{'–' if r is None else number(r, 2)}</td>")
-            body.append(f'<tr><th scope="row">{row_label(row)}</th>{"".join(cells)}</tr>')
+            body.append(_method_row(comparison, row, cells))
     return table("Losses of single blocks, summed over blocks", ["method", *heads], body)
 
 

@@ -14,16 +14,8 @@ from fgq.cli import main
 from fgq.evaluate import paired_bootstrap
 from fgq.evaluate.report_data import load_comparisons
 from fgq.evaluate.report_figures import pareto_front
-from fgq.evaluate.report_plots import (
-    Point,
-    Series,
-    heat_map,
-    linear_ticks,
-    log_ticks,
-    number,
-    scatter,
-    scientific,
-)
+from fgq.evaluate.report_numbers import brief, linear_ticks, log_ticks, number, scientific
+from fgq.evaluate.report_plots import Point, Series, heat_map, scatter
 from fgq.evaluate.report_tables import ACCURACY, FIDELITY
 
 BLOCKS = [f"aggregator.{kind}_blocks.{i}" for i in range(2) for kind in ("frame", "global")]
@@ -176,7 +168,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.cell += data
-        if self.open[-1:] == ["caption"]:
+        if "caption" in self.open:
             self.caption += data
         if self.open[-1:] == ["b"] and "td" in self.open:
             row = self.tables[self.caption][-1]
@@ -226,8 +218,8 @@ def test_tables_have_every_metric_of_every_method(html: str) -> None:
     # Errors grow with what was made up: fgq is the best of every grid and set wherever less is
     # better, and the worst where more is.
     depth = "Depth after one scale a clip, and after one scale an image"
-    assert page.bold[depth, 1] == ["fgq 2 seeds"] * 4
-    assert page.bold[depth, 4] == ["rtn"] * 4
+    assert page.bold[depth, 1] == ["fgq"] * 4
+    assert page.bold[depth, 4] == ["rtn 1 seed"] * 4
 
 
 def test_figures_are_means_over_seeds_with_paired_intervals(tmp_path: Path) -> None:
@@ -357,6 +349,13 @@ def test_ticks_are_round() -> None:
     assert [text for _, text in linear_ticks(0, 0.9)] == ["0.0", "0.2", "0.4", "0.6", "0.8"]
     assert [text for _, text in log_ticks(2e-3, 4e2)] == ["10⁻²", "10⁻¹", "10⁰", "10¹", "10²"]
     assert [v for v, _ in log_ticks(0.9, 6)] == [1, 2, 5]
+    assert [text for _, text in log_ticks(0.021, 0.049)] == [
+        "0.025",
+        "0.03",
+        "0.035",
+        "0.04",
+        "0.045",
+    ]
     assert len(log_ticks(1e-20, 1e3)) <= 7
 
 
@@ -366,6 +365,15 @@ def test_numbers_are_written_as_in_print() -> None:
     assert scientific(0.00123) == "1.2·10⁻³"
     assert scientific(-4e5) == "−4.0·10⁵"
     assert scientific(0) == "0"
+    assert [scientific(x) for x in (-0.0123, 45.67)] == ["−0.0123", "45.7"]
+    assert [brief(x) for x in (0, 123.4, 12.3, 1.23, 0.0456, 0.002)] == [
+        "0",
+        "123",
+        "12",
+        "1.2",
+        "0.046",
+        "<0.01",
+    ]
 
 
 def test_the_front_is_what_nothing_smaller_beats() -> None:
