@@ -227,8 +227,8 @@ def _settings(cell: Mapping[str, Any]) -> str:
     """A sentence on how a cell was calibrated, the same for cells that are so alike."""
     made, options = cell["calibration"], cell["options"]
     height, width = made["size"]
-    names = ("inputs", "weighting", "rounding", "epochs", "batch", "lr", "clip_lr")
-    chosen = ", ".join(f"{name} {options[name]}" for name in names)
+    shown = {k: v for k, v in options.items() if k not in ("grid", "seed", "permuted", "plan")}
+    chosen = ", ".join(f"{name} {value}" for name, value in shown.items())
     return (
         f"{cell['method']}: {_count(made['clips'], 'clip')} of {made['views']} views at"
         f" {height}×{width} from {made['data']}, scope {made['scope']}; {chosen}."
