@@ -96,12 +96,13 @@ class Calibration:
 
     def run(self) -> None:
         """Raises ValueError if tokens or losses are not finite."""
-        model = self.model.requires_grad_(False)
+        model = self.model
         fold_layer_scale(model)
         if self.method == "fgq" and transform_of(self.options) == "foldable":
             rotation = residual_rotation(model.config.embed_dim, self.options.seed)
             rotate_residual(model, rotation)
             self.rotation = rotation.to(self.device, torch.float32)
+        model.requires_grad_(False)
         tokens = Tokens(self._embedded(), [])
         if self.scope == "all":
             self._quantize_embedder()
