@@ -69,8 +69,8 @@ def token_importance(
         if energy is not None and energy.any():
             per_group = (energy.sum(-1) / task_means[:, None]).sum(0) / fisher.tokens.clamp(min=1)
             weight = per_group[token_groups(fisher, tokens)]
-            weight = _permuted(weight, f"{name}.{linear}", options)
-            importance[linear] = (weight / weight.mean()).clamp(min=FLOOR)
+            weight = (weight / weight.mean()).clamp(min=FLOOR)
+            importance[linear] = _permuted(weight, f"{name}.{linear}", options)
     return importance
 
 
