@@ -14,10 +14,14 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+import signal
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from importlib.metadata import version
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -100,11 +104,12 @@ def run_study(
     if "full" not in results:
         results["full"] = _short(measure_full(study))
     _write_results(study, results)
-    for cell, result in _outcomes(study, cells, results["cells"], processes, progress):
-        if result is not None:
-            results["cells"][cell.name] = _short(result)
-            _write_results(study, results)
-        finished(cell, results["cells"][cell.name])
+    with closing(_outcomes(study, cells, results["cells"], processes, progress)) as outcomes:
+        for cell, result in outcomes:
+            if result is not None:
+                results["cells"][cell.name] = _short(result)
+                _write_results(study, results)
+            finished(cell, results["cells"][cell.name])
     return results
 
 
@@ -114,23 +119,41 @@ def _outcomes(
     done: dict[str, CellResult],
     processes: int,
     progress: Progress,
-) -> Iterator[tuple[Cell, CellResult | None]]:
+) -> Generator[tuple[Cell, CellResult | None], None, None]:
     known = {cell: done.get(cell.name, {}).get("sha256") for cell in cells}
     if processes == 1:
         for cell in cells:
             yield cell, run_cell(study, cell, known[cell], progress)
         return
     os.environ["TQDM_DISABLE"] = "1"  # in the processes: their bars would overwrite each other
-    with ProcessPoolExecutor(
-        processes, get_context("spawn"), torch.set_num_threads, initargs=(1,)
-    ) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start_process) as pool:
         futures = {pool.submit(run_cell, study, cell, known[cell]): cell for cell in cells}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
+        except BrokenProcessPool:
+            reason = "a process was ended from outside, likely for want of memory"
+            raise ValueError(f"{reason}: --processes 1 takes less") from None
         except BaseException:
+            # A cell may take an hour; blocks that are done are kept and nothing is half-written.
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in active_children():
+                process.terminate()
             raise
+
+
+def _start_process() -> None:
+    """One thread to compute; an interruption is for the parent to deal with, its end is ours."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _open_results(study: Study, command: str) -> dict[str, Any]:
