@@ -143,7 +143,8 @@ def load_recipe(folder: str | Path) -> dict[str, Any]:
 def load_packed(folder: str | Path) -> VGGT:
     """The network of a quantized checkpoint, with a `FakeQuantLinear` at every site.
 
-    In evaluation mode, on the CPU. Raises CheckpointError if a file or a tensor is missing,
+    In evaluation mode, on the CPU, and as calibration leaves it without gradients, which decide
+    how torch computes some products. Raises CheckpointError if a file or a tensor is missing,
     damaged or of the wrong shape.
     """
     folder = Path(folder)
@@ -151,7 +152,7 @@ def load_packed(folder: str | Path) -> VGGT:
     weights = folder / WEIGHTS_NAME
     try:
         config = VGGTConfig.from_json((folder / "config.json").read_text())
-        state = load_file(weights)
+        state = {key: x.clone() for key, x in load_file(weights).items()}  # see `load_sites`
     except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise CheckpointError(f"{folder}: cannot be read: {error}") from error
     try:
@@ -175,7 +176,7 @@ def load_packed(folder: str | Path) -> VGGT:
         if x.shape != expected[key].shape or x.dtype != expected[key].dtype:
             raise CheckpointError(f"{weights}: {key!r} has shape {tuple(x.shape)} and {x.dtype}")
     model.load_state_dict(state, assign=True)
-    return model.eval()
+    return model.requires_grad_(False).eval()
 
 
 def save_sites(module: nn.Module, path: Path, usual: Grid) -> None:
@@ -194,7 +195,10 @@ def load_sites(module: nn.Module, path: Path, usual: Grid) -> None:
     try:
         with safe_open(path, "pt") as file:
             forms = json.loads(file.metadata()["sites"])
-            state = {key: file.get_tensor(key).to(device) for key in file.keys()}  # noqa: SIM118
+            # Copied, since a product's last bit can depend on how its operands lie in memory:
+            # within the file they are not aligned.
+            keys = file.keys()
+            state = {key: file.get_tensor(key).to(device, copy=True) for key in keys}
         insert_sites(module, forms, usual, path)
         module.load_state_dict(state, assign=True)
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
