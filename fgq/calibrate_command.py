@@ -105,19 +105,23 @@ def run_calibrate(args: argparse.Namespace) -> None:
         **given,
     )
     require_replaceable(args.out, RECIPE_NAME)
+    weighted = options.weighting != "none"
+    if weighted and args.fisher is None:
+        raise ValueError(
+            f"{args.method} weighs errors by Fisher information: make it with"
+            f" `python -m fgq fisher {args.checkpoint} --data {args.data} --out FOLDER` and"
+            " give it as --fisher, or choose --weighting none"
+        )
     clips = load_calibration_clips(args.data, args.clips, args.views, size, args.seed)
-    fisher = None
-    if options.weighting != "none":
-        if args.fisher is None:
-            raise ValueError(
-                f"{args.method} weighs errors by Fisher information: make it with"
-                f" `python -m fgq fisher {args.checkpoint} --data {args.data} --out FOLDER` and"
-                " give it as --fisher, or choose --weighting none"
-            )
-        fisher = _read_fisher(args.fisher, args.checkpoint)
     model = load_checkpoint(args.checkpoint, device)
-    used = None if fisher is None else args.fisher
+    fisher = _read_fisher(args.fisher, args.checkpoint) if weighted else None
+    calibration = Calibration(
+        model, args.method, options, clips, fisher, args.scope, first=args.first
+    )
+    used = args.fisher if weighted else None
     job = calibration_job(args.checkpoint, args.method, options, args.scope, clips, used)
+    if args.first is None:
+        calibration.work = open_work(args.out, job)
     names = calibrated_blocks(model, args.scope)
     started = time.monotonic()
     finished: list[float] = []
@@ -129,11 +133,7 @@ def run_calibrate(args: argparse.Namespace) -> None:
             if done == 1:
                 finished.append(time.monotonic())
 
-        calibration = Calibration(
-            model, args.method, options, clips, fisher, args.scope, None, progress, args.first
-        )
-        if args.first is None:  # not before all else is known to be in order
-            calibration.work = open_work(args.out, job)
+        calibration.progress = progress
         calibration.run()
     if calibration.work is None:
         print_costs(names, started, finished)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -50,6 +51,10 @@ class MethodOptions:
         if self.batch < 1 or self.epochs < 0:
             raise ValueError(
                 f"{self.epochs} epochs of {self.batch} clips a step: a step needs one clip at least"
+            )
+        if not (0 <= self.lr < math.inf and 0 <= self.clip_lr < math.inf):
+            raise ValueError(
+                f"learning rates of {self.lr} and {self.clip_lr}: none can be negative"
             )
 
     def grid_of(self, site: str) -> Grid | None:

@@ -360,8 +360,8 @@ def test_plans_give_sites_their_bits(walk: Walk, tmp_path: Path) -> None:
     plan = {
         "aggregator.frame_blocks.0.attn.qkv": 8,
         "aggregator.global_blocks.0.attn.proj": 16,
-        "camera_head.pose_branch.fc1": 8,
-        "camera_head.poseLN_modulation.1": 16,
+        "camera_head.trunk.0.mlp.fc1": 16,
+        "camera_head.poseLN_modulation.1": 8,
     }
     calibration = walk("fgq", plan=plan, scope="all", transform="foldable", work=tmp_path)
     calibration.run()

@@ -376,9 +376,14 @@ def test_a_loss_that_is_not_finite_is_refused() -> None:
 
 
 def test_options_that_cannot_be_are_refused() -> None:
-    for wrong in ({"batch": 0}, {"epochs": -1}):
-        with pytest.raises(ValueError, match="one clip at least"):
-            MethodOptions(**wrong)
+    for message, wrong in (
+        ("one clip at least", {"batch": 0}),
+        ("one clip at least", {"epochs": -1}),
+        ("negative", {"lr": -0.1}),
+        ("negative", {"clip_lr": float("inf")}),
+    ):
+        with pytest.raises(ValueError, match=message):
+            MethodOptions(**wrong)  # type: ignore[arg-type]
 
 
 def test_learning_rate_warms_up_and_falls() -> None:
