@@ -116,7 +116,7 @@ def clip_energies(
             energies.task = TASKS.index(task)
             for v in directions(task, y):
                 y.backward(v, retain_graph=True)
-    found = {name: energy.double().cpu() for name, energy in energies.sums.items()}
+    found = {name: energy.cpu().double() for name, energy in energies.sums.items()}
     for name, energy in found.items():
         if not energy.isfinite().all():
             bad = TASKS[int(energy.isfinite().flatten(1).all(1).int().argmin())]
