@@ -17,9 +17,8 @@ BUNDLE = ASSETS / "vggt-nano-8da4w"
 def test_the_bundle_was_made_from_the_checkpoint() -> None:
     bundle = open_bundle(BUNDLE)
     weights = ASSETS / "vggt-nano" / "model.safetensors"
-    assert bundle.manifest["model"]["weights_sha256"] == (
-        hashlib.sha256(weights.read_bytes()).hexdigest()
-    )
+    source = bundle.manifest["quantization"]["source"]
+    assert source["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert bundle.precision == "8da4w-g32"
     assert sorted(bundle.view_counts) == [1, 2, 4, 8]
 

@@ -21,7 +21,9 @@ def quantized_sites(
     """The linears that go on the grid, by module name, in the order of the network.
 
     "aggregator": those of its frame and global blocks, as the paper does. "all": every linear of
-    the patch embedder, the aggregator and the camera head whose input width fits the grid.
+    the patch embedder, the aggregator and the camera head whose input width fits the grid, but
+    for the pose branch: on the embedded network rounding its input alone turned poses by 2.0
+    degrees, everything else in the head together by 0.3.
     """
     return {
         name: module
@@ -51,6 +53,8 @@ def _reason_to_keep(name: str, module: nn.Module, grid: Grid, scope: Scope) -> s
         return "dense head: exponentials of its outputs are the depth and its confidence"
     if not isinstance(module, nn.Linear):
         return "convolution: the 4-bit kernels are for linears"
+    if name.startswith("camera_head.pose_branch."):
+        return "pose branch: outliers in its input cost degrees when it is rounded to 8 bits"
     if scope == "aggregator" and not name.startswith(BLOCKS):
         return "outside the frame and global blocks"
     if not grid.fits(module.in_features):
