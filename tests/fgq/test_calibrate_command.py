@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -393,6 +392,7 @@ def test_a_full_disk_while_a_block_is_kept(
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
     """Writing more than so many bytes to a file fails, as on a full disk."""
+    resource = pytest.importorskip("resource")  # not on Windows
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
