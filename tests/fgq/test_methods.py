@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import fgq.methods
 from fgq.methods import METHODS, BlockData, MethodOptions
@@ -69,7 +71,7 @@ def quantized(method: str, options: MethodOptions, data: BlockData, block: Block
 
 def keep_weight(weight: Tensor, *_: Any, **__: Any) -> QuantizedWeight:
     """Rounds nothing: 'codes' in floating point with a scale of one."""
-    return QuantizedWeight(weight, torch.ones(len(weight), 1))
+    return QuantizedWeight(weight, weight.new_ones(len(weight), 1))
 
 
 def randomize(block: Block, *_: Any) -> None:
@@ -112,6 +114,36 @@ def test_transformations_leave_the_block_as_it_is(
         assert error <= 1e-5 * target.abs().max()
     changed = method not in ("rtn", "gptq") and form != "none"
     assert changed != torch.equal(result.mlp.fc1.codes.float(), block.mlp.fc1.weight)
+
+
+class OneDevice(TorchDispatchMode):
+    """Fails where tensors of two devices meet, as a GPU would; copies may."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        given = (x for x in tree_leaves((args, kwargs or {})) if isinstance(x, Tensor) and x.dim())
+        assert len({x.device for x in given}) <= 1 or "copy" in str(func), func
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("method", "form"), FORMS)
+def test_all_that_is_made_is_where_the_block_is(
+    method: str, form: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("methods.rtn", "methods.quarot", "quant.learnable"):
+        monkeypatch.setattr(f"fgq.{module}.quantize_weight", keep_weight)
+    for module in ("flatquant", "quantvggt", "fgq"):
+        monkeypatch.setattr(f"fgq.methods.{module}.train_block", lambda *_: None)
+    block = make_block().to("meta")
+    x = list(torch.zeros(2, VIEWS, TOKENS, WIDTH, device="meta"))
+    weight = torch.ones(WIDTH, device="meta")
+    options = options_of(method, transform=form)
+    with OneDevice():
+        data = BlockData("block", x, x, lambda b, x: b(x.flatten(0, 1)).view_as(x), weight)
+        result = quantized(method, options, data, block)
+        assert data.loss(result, [0, 1]).device.type == "meta"
+    assert all(x.device.type == "meta" for x in result.state_dict().values())
 
 
 @pytest.mark.parametrize("form", ["flatquant", "kronecker", "foldable"])
