@@ -109,7 +109,7 @@ def test_program_computes_the_quantized_network(bundle: Path, model: VGGT) -> No
 
 def test_a_single_wrong_code_is_found(bundle: Path, model: VGGT) -> None:
     changed = copy.deepcopy(model)
-    site = changed.camera_head.pose_branch.fc1
+    site = changed.camera_head.poseLN_modulation[1]
     assert isinstance(site, FakeQuantLinear)
     site.codes[3, 5] = site.codes[3, 5] - 1 if site.codes[3, 5] > 0 else site.codes[3, 5] + 1
     file = deserialize_pte_binary((bundle / "model.pte").read_bytes())
@@ -142,12 +142,12 @@ class _OneLinear(nn.Module):
         self.linear = linear.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.linear(images.reshape(1, -1, 32))
+        return self.linear(images.reshape(1, -1, self.linear.in_features))
 
 
 def test_weight_only_int4_is_refused(tmp_path: Path, model: VGGT) -> None:
     """XNNPACK takes int4 weights without int8 activations, and runs them unscaled."""
-    linear = device_linear(model.camera_head.pose_branch.fc2)
+    linear = device_linear(model.camera_head.poseLN_modulation[1])
     good = linear.weight
     assert isinstance(good, IntxUnpackedToInt8Tensor)
     weight_only = IntxUnpackedToInt8Tensor(

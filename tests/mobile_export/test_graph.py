@@ -77,7 +77,7 @@ def test_attention_in_chunks_is_attention(monkeypatch: pytest.MonkeyPatch) -> No
 def test_codes_go_in_unchanged(make_model: Callable[..., VGGT]) -> None:
     model = make_model(CONV)
     quantize_rtn(model, search_steps=0)
-    site = model.camera_head.pose_branch.fc1
+    site = model.camera_head.poseLN_modulation[1]
     assert isinstance(site, FakeQuantLinear)
     rows = torch.randperm(site.out_features, generator=torch.Generator().manual_seed(0))
     linear = device_linear(site, rows)
