@@ -11,7 +11,8 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -103,33 +104,28 @@ class Calibration:
             rotate_residual(model, rotation)
             self.rotation = rotation.to(self.device, torch.float32)
         model.requires_grad_(False)
-        tokens = Tokens(self._embedded(), [])
-        if self.scope == "all":
-            self._quantize_embedder()
-        tokens.quantized = self._embedded() if self.scope == "all" else list(tokens.full)
+        embedder = model.aggregator.patch_embed
+        if self.scope == "all" and isinstance(embedder, DinoPatchEmbed):
+            with watched_inputs(embedder.blocks[0]) as start:
+                full = self._embedded()
+            self._quantize_embedder(embedder, start)
+            tokens = Tokens(full, self._embedded())
+        else:
+            full = self._embedded()
+            tokens = Tokens(full, list(full))
         last = self._quantize_aggregator(tokens)
         if self.scope == "all" and "camera" in model.config.heads and self.first is None:
             self._quantize_camera_head(last)
 
     @torch.no_grad()
     def _embedded(self) -> list[Tensor]:
-        return [self.model.aggregator.embed(self._images(i)) for i in range(len(self.clips))]
+        embed = self.model.aggregator.embed
+        return [embed(clip_images(clip).to(self.device)) for clip in self.clips]
 
-    def _images(self, clip: int) -> Tensor:
-        return clip_images(self.clips[clip]).to(self.device)
-
-    def _quantize_embedder(self) -> None:
-        embedder = self.model.aggregator.patch_embed
-        if not isinstance(embedder, DinoPatchEmbed):
-            return
-        start = [
-            seen_inputs(embedder.blocks[0], self.model.aggregator.embed, images)[0]
-            for images in map(self._images, range(len(self.clips)))
-        ]
+    def _quantize_embedder(self, embedder: DinoPatchEmbed, start: list[Tensor]) -> None:
         tokens = Tokens(list(start), list(start))
         for i in range(len(embedder.blocks)):
-            name = f"aggregator.patch_embed.blocks.{i}"
-            self._quantize_block(name, tokens, _plain)
+            self._quantize_block(f"aggregator.patch_embed.blocks.{i}", tokens, _plain)
 
     def _quantize_aggregator(self, tokens: Tokens) -> Tokens:
         """Returns the tokens of the last layer, both halves."""
@@ -154,8 +150,12 @@ class Calibration:
         """Every iteration of the head is a clip of its own to the blocks of the trunk."""
         head = self.model.camera_head
 
+        @torch.no_grad()
         def inputs_of(part: nn.Module, tokens: list[Tensor]) -> list[Tensor]:
-            return [x for clip in tokens for x in seen_inputs(part, head, clip[None])]
+            with watched_inputs(part) as inputs:
+                for clip in tokens:
+                    head(clip[None])
+            return inputs
 
         full = [inputs_of(block, last.full) for block in head.trunk]
         for i, block in enumerate(head.trunk):
@@ -265,11 +265,12 @@ def _plain(block: nn.Module, x: Tensor) -> Tensor:
     return block(x.flatten(0, 1)).view_as(x)
 
 
-@torch.no_grad()
-def seen_inputs(module: nn.Module, network: Callable[[Tensor], object], x: Tensor) -> list[Tensor]:
-    """The input of a module at each of its calls while a network that holds it runs on x."""
+@contextmanager
+def watched_inputs(module: nn.Module) -> Iterator[list[Tensor]]:
+    """A list that gets the input of a module at each of its calls."""
     inputs: list[Tensor] = []
     hook = module.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
-    network(x)
-    hook.remove()
-    return inputs
+    try:
+        yield inputs
+    finally:
+        hook.remove()

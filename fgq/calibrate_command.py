@@ -19,11 +19,19 @@ from fgq.arguments import parse_device, parse_size
 from fgq.calibrate import Calibration, calibrated_blocks
 from fgq.data.calibration import CalibrationClip, load_calibration_clips
 from fgq.files import file_sha256, require_replaceable, write_file
-from fgq.fisher import TENSORS_NAME, Fisher, load_fisher
+from fgq.fisher import TENSORS_NAME
+from fgq.importance import load_fisher_of
 from fgq.methods import METHODS, TRANSFORMS, MethodOptions
-from fgq.quant import GRIDS, Scope, is_packed, save_packed, weights_file
+from fgq.quant import (
+    GRIDS,
+    Scope,
+    checkpoint_source,
+    require_full_precision,
+    save_packed,
+    weights_file,
+)
 from fgq.quant.packed import RECIPE_NAME
-from fgq.vggt import CheckpointError, load_checkpoint
+from fgq.vggt import load_checkpoint
 
 JOB_NAME = "job.json"
 BAR = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
@@ -87,8 +95,7 @@ def add_calibrate_arguments(parser: argparse.ArgumentParser) -> None:
 def run_calibrate(args: argparse.Namespace) -> None:
     """Calibrate, save and print losses and sizes. A run that was interrupted goes on where it
     stopped when it is started again with the same arguments."""
-    if is_packed(args.checkpoint):
-        raise CheckpointError(f"{args.checkpoint}: is quantized already")
+    require_full_precision(args.checkpoint)
     size, device = parse_size(args.size), parse_device(args.device)
     if device.type == "mps":
         raise ValueError("calibration computes in float64, which mps has not: take cpu or cuda")
@@ -114,7 +121,7 @@ def run_calibrate(args: argparse.Namespace) -> None:
         )
     clips = load_calibration_clips(args.data, args.clips, args.views, size, args.seed)
     model = load_checkpoint(args.checkpoint, device)
-    fisher = _read_fisher(args.fisher, args.checkpoint) if weighted else None
+    fisher = load_fisher_of(args.checkpoint, args.fisher) if weighted else None
     calibration = Calibration(
         model, args.method, options, clips, fisher, args.scope, first=args.first
     )
@@ -162,14 +169,6 @@ def print_costs(names: Sequence[str], started: float, finished: Sequence[float])
     print(f"peak memory {peak / 2**20:.1f} GiB")
 
 
-def _read_fisher(folder: Path, checkpoint: Path) -> Fisher:
-    fisher = load_fisher(folder)
-    source = fisher.manifest.get("checkpoint", {}).get("sha256")
-    if source not in (None, file_sha256(weights_file(checkpoint))):
-        raise ValueError(f"{folder} is not of {checkpoint}: measure it again with `fgq fisher`")
-    return fisher
-
-
 def _read_plan(path: Path) -> dict[str, int]:
     try:
         plan = json.loads(path.read_text())
@@ -193,7 +192,7 @@ def calibration_job(
         "method": method,
         "options": asdict(options),
         "scope": scope,
-        "source": {"name": checkpoint.name, "sha256": file_sha256(weights_file(checkpoint))},
+        "source": checkpoint_source(checkpoint),
         "fisher": None if fisher is None else file_sha256(fisher / TENSORS_NAME),
         "clips": [{"name": clip.name, "sha256": clip.sha256} for clip in clips],
         "created_with": {"torch": torch.__version__, "threads": torch.get_num_threads()},

@@ -32,9 +32,9 @@ from fgq.evaluate.clips import ClipSet
 from fgq.evaluate.measure import SEED, load_network
 from fgq.files import file_sha256, write_file
 from fgq.fisher import TENSORS_NAME, block_names, load_fisher, share_intervals
+from fgq.importance import check_fisher, load_fisher_of
 from fgq.methods import METHODS
-from fgq.quant import GRIDS, is_packed, weights_file
-from fgq.vggt import CheckpointError
+from fgq.quant import GRIDS, checkpoint_source, require_full_precision, weights_file
 
 FORMAT = "pocket-vggt-comparison"
 FORMAT_VERSION = 1
@@ -75,14 +75,8 @@ def check_study(study: Study) -> None:
     held_out = [*study.sequences, *([study.synthetic] if study.synthetic else [])]
     if study.data.resolve() in [folder.resolve() for folder in held_out]:
         raise ValueError(f"{study.data} is both calibrated and evaluated on: hold one of them out")
-    if is_packed(study.checkpoint):
-        raise CheckpointError(f"{study.checkpoint}: is quantized already")
-    config, fisher = load_network(study.checkpoint).config, load_fisher(study.fisher)
-    source = fisher.manifest.get("checkpoint", {}).get("sha256")
-    sha256 = file_sha256(weights_file(study.checkpoint))
-    shape = (2 * config.depth, config.embed_dim)
-    if fisher.blocks.shape[1::2] != shape or source not in (None, sha256):
-        raise ValueError(f"{study.fisher} is not of {study.checkpoint}: measure it again")
+    require_full_precision(study.checkpoint)
+    check_fisher(load_fisher_of(study.checkpoint, study.fisher), load_network(study.checkpoint))
 
 
 def run_study(
@@ -159,7 +153,6 @@ def _end_with_parent() -> None:
 def _open_results(study: Study, command: str) -> dict[str, Any]:
     """What is there already, if it is of the same network and measured in the same way."""
     weights = weights_file(study.checkpoint)
-    checkpoint = {"sha256": file_sha256(weights), "bytes": weights.stat().st_size}
     results: dict[str, Any] = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -169,7 +162,7 @@ def _open_results(study: Study, command: str) -> dict[str, Any]:
             "machine": platform.machine(),
             **{name: version(name) for name in ("pocket-vggt", "torch", "numpy")},
         },
-        "checkpoint": {"name": study.checkpoint.name, **checkpoint},
+        "checkpoint": {**checkpoint_source(study.checkpoint), "bytes": weights.stat().st_size},
         "evaluation": {
             "sets": [_describe(chosen) for chosen in study.clip_sets()],
             "block_clips": study.block_clips,

@@ -11,11 +11,11 @@ from tqdm import tqdm
 
 from fgq.arguments import parse_device, parse_size
 from fgq.data.calibration import load_calibration_clips
-from fgq.files import file_sha256, replacing_folder
+from fgq.files import replacing_folder
 from fgq.fisher import MANIFEST_NAME, TASKS, Fisher, block_shares, save_fisher, share_intervals
 from fgq.fisher_estimate import ESTIMATORS, estimate_fisher
-from fgq.quant import fold_layer_scale, is_packed, weights_file
-from fgq.vggt import CheckpointError, load_checkpoint
+from fgq.quant import checkpoint_source, fold_layer_scale, require_full_precision
+from fgq.vggt import load_checkpoint
 
 SHOWN_BLOCKS = 3
 
@@ -41,8 +41,7 @@ def add_fisher_arguments(parser: argparse.ArgumentParser) -> None:
 def run_fisher(args: argparse.Namespace) -> None:
     """Measure, save and print the blocks that each task depends on most."""
     size, device = parse_size(args.size), parse_device(args.device)
-    if is_packed(args.checkpoint):
-        raise CheckpointError(f"{args.checkpoint}: is in 4 bit; give the full-precision checkpoint")
+    require_full_precision(args.checkpoint)
     clips = load_calibration_clips(args.data, args.clips, args.views, size, args.seed)
     model = load_checkpoint(args.checkpoint, device)
     # What is quantized is the folded network: these are the outputs of its linears.
@@ -57,8 +56,7 @@ def run_fisher(args: argparse.Namespace) -> None:
             args.seed,
             recompute=not args.keep_activations,
         )
-        weights = weights_file(args.checkpoint)
-        source = {"name": args.checkpoint.name, "sha256": file_sha256(weights)}
+        source = checkpoint_source(args.checkpoint)
         manifest = {**fisher.manifest, "checkpoint": source, "data": str(args.data)}
         save_fisher(replace(fisher, manifest=manifest), part)
     for line in summary(fisher, args.seed):

@@ -180,6 +180,22 @@ class Layout(NamedTuple):
     tokens: int
     registers: int
 
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Tokens of each group in a sequence."""
+        return 1, self.registers, self.tokens - self.registers - 1
+
+    def group_sums(self, x: Tensor) -> Tensor:
+        """Values of tokens [..., C] -> sums [G, C] over the tokens of each group."""
+        rows = x.reshape(-1, self.tokens, x.shape[-1]).sum(dim=0)
+        groups = rows.split(self.counts)
+        return torch.stack([group.sum(dim=0) for group in groups])
+
+    def group_means(self, x: Tensor) -> Tensor:
+        """The same, divided by the number of tokens; a group without tokens is zero."""
+        sequences = x.numel() // x.shape[-1] // self.tokens
+        return self.group_sums(x) / (sequences * x.new_tensor(self.counts)).clamp(min=1)[:, None]
+
 
 def token_layouts(model: VGGT, images: Tensor) -> dict[str, Layout]:
     """The layout at every module that is watched.
@@ -207,10 +223,8 @@ def token_layouts(model: VGGT, images: Tensor) -> dict[str, Layout]:
 
 
 def _tokens_of_groups(model: VGGT, images: Tensor) -> list[int]:
-    views = images.shape[1]
     layout = token_layouts(model, images)[block_names(1)[0]]
-    patches = layout.tokens - layout.registers - 1
-    return [views, views * layout.registers, views * patches]
+    return [images.shape[1] * count for count in layout.counts]
 
 
 class _Energies:
@@ -234,10 +248,7 @@ class _Energies:
 
     @torch.no_grad()
     def _add(self, name: str, gradient: Tensor) -> None:
-        tokens, registers = self.layouts[name]
-        squares = gradient.square().reshape(-1, tokens, gradient.shape[-1]).sum(dim=0)
-        groups = squares.split((1, registers, tokens - registers - 1))
-        self.sums[name][self.task] += torch.stack([group.sum(dim=0) for group in groups])
+        self.sums[name][self.task] += self.layouts[name].group_sums(gradient.square())
 
 
 @contextmanager

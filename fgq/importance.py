@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
-from fgq.fisher import Fisher, block_names, channel_weights, token_channel_weights
+from fgq.files import file_sha256
+from fgq.fisher import (
+    Fisher,
+    block_names,
+    channel_weights,
+    load_fisher,
+    token_channel_weights,
+)
 from fgq.methods.block import LINEARS, MethodOptions, seed_at
+from fgq.quant import weights_file
 from fgq.vggt import VGGT
 
 FLOOR = 0.01
+
+
+def load_fisher_of(checkpoint: Path, folder: Path) -> Fisher:
+    """Fisher information from a folder. ValueError if it was measured on other weights;
+    CheckpointError if it is damaged."""
+    fisher = load_fisher(folder)
+    source = fisher.manifest.get("checkpoint", {}).get("sha256")
+    if source not in (None, file_sha256(weights_file(checkpoint))):
+        raise ValueError(f"{folder} is not of {checkpoint}: measure it again with `fgq fisher`")
+    return fisher
 
 
 def check_fisher(fisher: Fisher, model: VGGT) -> None:

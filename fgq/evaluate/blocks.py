@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fgq.evaluate.fidelity import ROTATION_NAME
 from fgq.fisher import (
     TASKS,
     Fisher,
@@ -28,7 +27,8 @@ from fgq.fisher import (
     predicted_loss,
     token_channel_weights,
 )
-from fgq.quant.rotation import is_rotated
+from fgq.fisher_estimate import token_layouts
+from fgq.quant.rotation import is_rotated, rotation_of
 from fgq.task_loss import task_losses
 from fgq.vggt import VGGT
 
@@ -80,33 +80,25 @@ def measure_blocks(reference: VGGT, quantized: VGGT, clips: Iterable[Tensor]) ->
 
 def _measure_clip(reference: VGGT, quantized: VGGT, images: Tensor) -> BlockErrors:
     names = block_names(reference.config.depth)
-    views, special = images.shape[1], reference.config.num_special_tokens
+    layout = token_layouts(reference, images)[names[0]]
     calls: dict[str, tuple[tuple[Any, ...], Tensor]] = {}
     with _recording(reference, (EMBEDDER, *names), calls):
         expected = reference(images, views_per_chunk=1)
-    rotation = quantized.get_parameter(ROTATION_NAME) if is_rotated(quantized) else None
+    rotation = rotation_of(quantized)
     errors, measured = [], torch.zeros(len(TASKS), len(names), dtype=torch.float64)
     known = {EMBEDDER: calls[EMBEDDER][1]}
     for index, name in enumerate(names):
         (x, rope), target = calls[name]
         block = quantized.get_submodule(name)
         y = block(x, rope) if rotation is None else block(x @ rotation, rope) @ rotation.mT
-        errors.append(_group_means((y - target).double().square(), views, special))
+        errors.append(layout.group_means((y - target).double().square()))
         with _answering(reference, {**known, name: y}):
             losses = task_losses(reference(images, views_per_chunk=1), expected)
         for task, loss in losses.items():
             measured[TASKS.index(task), index] = loss.item()
         known[name] = target
-    patches = calls[names[0]][1].shape[1] - special
-    tokens = torch.tensor([1, special - 1, patches], dtype=torch.float64) * views
+    tokens = torch.tensor(layout.counts, dtype=torch.float64) * images.shape[1]
     return BlockErrors(torch.stack(errors), measured, tokens)
-
-
-def _group_means(x: Tensor, views: int, special: int) -> Tensor:
-    """Values of tokens [..., C] of some views -> means [G, C] over the tokens of each group."""
-    x = x.reshape(views, -1, x.shape[-1])
-    groups = x.split((1, special - 1, x.shape[1] - special), dim=1)
-    return torch.stack([g.sum((0, 1)) / max(1, views * g.shape[1]) for g in groups])
 
 
 @contextmanager

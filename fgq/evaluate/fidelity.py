@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from fgq.evaluate.pose import relative_poses, rotation_angle
+from fgq.fisher import block_names
 from fgq.geometry import decode_pose, unproject_depth
-from fgq.quant.rotation import is_rotated
+from fgq.quant.rotation import rotation_of
 from fgq.vggt import VGGT
 from fgq.vggt.model import Predictions
 
 PIXEL_CENTRE = 0.5
-ROTATION_NAME = "camera_head.token_norm.rotation"  # where a rotated network keeps it
 SQNR_LIMIT_DB = 200.0  # of an exact copy: float32 itself ends near 144 dB, and JSON has no infinity
 
 
@@ -39,12 +39,7 @@ def watching_blocks(model: VGGT, see: Callable[[str, Tensor], None]) -> Iterator
 
     A rotated residual stream is given as it was before `rotate_residual`.
     """
-    blocks = [
-        (f"aggregator.{kind}_blocks.{i}", block)
-        for kind in ("frame", "global")
-        for i, block in enumerate(getattr(model.aggregator, f"{kind}_blocks"))
-    ]
-    rotation = model.get_parameter(ROTATION_NAME) if is_rotated(model) else None
+    rotation = rotation_of(model)
 
     def hook_for(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -52,7 +47,10 @@ def watching_blocks(model: VGGT, see: Callable[[str, Tensor], None]) -> Iterator
 
         return hook
 
-    handles = [block.register_forward_hook(hook_for(name)) for name, block in blocks]
+    handles = [
+        model.get_submodule(name).register_forward_hook(hook_for(name))
+        for name in block_names(model.config.depth)
+    ]
     try:
         yield
     finally:

@@ -117,12 +117,15 @@ class BlockData:
         for hook in hooks:
             hook.remove()
 
-    def largest_inputs(self, block: Block) -> dict[str, Tensor]:
-        """Largest magnitude [K] of every input channel of each of LINEARS."""
+    def largest_inputs(
+        self, block: Block, turn: Callable[[str, Tensor], Tensor] = lambda name, x: x
+    ) -> dict[str, Tensor]:
+        """Largest magnitude [K] of every channel of what `turn` makes of the input of each of
+        LINEARS, of which it is told the name."""
         largest: dict[str, Tensor] = {}
 
         def visit(name: str, x: Tensor) -> None:
-            seen = x.abs().amax((0, 1))
+            seen = turn(name, x).abs().amax((0, 1))
             largest[name] = torch.maximum(largest[name], seen) if name in largest else seen
 
         self.linear_inputs(block, visit)
@@ -144,12 +147,6 @@ def block_linears(
         if isinstance(linear, nn.Linear) and grid is not None and grid.fits(linear.in_features):
             found.append((name, linear, grid))
     return found
-
-
-def values_turn(block: Block, data: BlockData, options: MethodOptions) -> bool:
-    """Whether both linears that a value transformation needs go on a grid."""
-    names = {name for name, _, _ in block_linears(block, data, options)}
-    return {"attn.qkv", "attn.proj"} <= names
 
 
 def norm_before(block: Block, name: str) -> nn.Module | None:

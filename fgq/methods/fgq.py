@@ -18,19 +18,12 @@ The transformation is one of
 from __future__ import annotations
 
 import torch
+from torch import nn
 
-from fgq.methods.block import (
-    BlockData,
-    MethodOptions,
-    Transform,
-    block_linears,
-    norm_before,
-    values_turn,
-)
+from fgq.methods.block import BlockData, MethodOptions, Transform, norm_before
 from fgq.methods.quarot import spreading_matrix
 from fgq.methods.rounding import freeze_block
-from fgq.methods.training import train_block
-from fgq.quant.hadamard import balanced_factors
+from fgq.methods.training import kronecker_transform, learn_linears, train_block
 from fgq.quant.learnable import LearnableLinear, LearnableMatrix, LearnableTransform
 from fgq.quant.transforms import smoothing_diagonal
 from fgq.vggt.attention import Block
@@ -74,38 +67,27 @@ def start_clips(block: Block, data: BlockData) -> None:
 
 def make_learnable(block: Block, data: BlockData, options: MethodOptions, form: Transform) -> None:
     """Replace the linears of a block by `LearnableLinear`s, in place."""
+    if form == "none":
+        learn_linears(block, data, options, lambda name, linear: None, clip_inputs=False)
+        return
     generator = torch.Generator().manual_seed(options.seed)
     largest = data.largest_inputs(block)
     heads = block.attn.num_heads
     head_dim = block.attn.proj.in_features // heads
     online = form == "kronecker"
+
+    def matrix(width: int) -> LearnableMatrix:
+        return LearnableMatrix(spreading_matrix(width), generator)
+
+    def transform(name: str, linear: nn.Linear) -> LearnableTransform | None:
+        if name == "attn.proj":
+            return LearnableTransform(left=matrix(heads)) if online else None
+        if online:
+            return kronecker_transform(linear, largest[name], matrix)
+        if norm_before(block, name) is None:
+            return None
+        return LearnableTransform(smoothing_diagonal(linear.weight.detach(), largest[name]))
+
     start = spreading_matrix(head_dim) if online else torch.eye(head_dim)
     values = LearnableMatrix(start.repeat(heads, 1, 1), generator)
-    turn = form != "none" and values_turn(block, data, options)
-    for name, linear, grid in block_linears(block, data, options):
-        left, right = balanced_factors(linear.in_features)
-        transform = None
-        if name == "attn.proj":
-            if online:
-                transform = LearnableTransform(left=_matrix(heads, generator))
-        elif online or (form == "foldable" and norm_before(block, name) is not None):
-            transform = LearnableTransform(
-                smoothing_diagonal(linear.weight.detach(), largest[name]),
-                _matrix(left, generator) if online else None,
-                _matrix(right, generator) if online else None,
-            )
-        block.set_submodule(
-            name,
-            LearnableLinear(
-                linear,
-                grid,
-                transform,
-                values_out=values if turn and name == "attn.qkv" else None,
-                values_in=values if turn and name == "attn.proj" else None,
-                clip_inputs=form != "none",
-            ),
-        )
-
-
-def _matrix(width: int, generator: torch.Generator) -> LearnableMatrix:
-    return LearnableMatrix(spreading_matrix(width), generator)
+    learn_linears(block, data, options, transform, values)

@@ -8,13 +8,12 @@ q, k and v share one transformation and one clip, so that their products stay on
 from __future__ import annotations
 
 import torch
+from torch import nn
 
-from fgq.methods.block import BlockData, MethodOptions, block_linears, values_turn
+from fgq.methods.block import BlockData, MethodOptions
 from fgq.methods.rounding import freeze_block
-from fgq.methods.training import train_block
-from fgq.quant.hadamard import balanced_factors
-from fgq.quant.learnable import LearnableLinear, LearnableMatrix, LearnableTransform
-from fgq.quant.transforms import smoothing_diagonal
+from fgq.methods.training import kronecker_transform, learn_linears, train_block
+from fgq.quant.learnable import LearnableMatrix, LearnableTransform
 from fgq.vggt.attention import Block
 
 DEFAULTS = MethodOptions(inputs="full", weighting="none", rounding="nearest")
@@ -35,29 +34,14 @@ def make_learnable(block: Block, data: BlockData, options: MethodOptions) -> Non
     generator = torch.Generator().manual_seed(options.seed)
     largest = data.largest_inputs(block)
     heads = block.attn.num_heads
-    head_dim = block.attn.proj.in_features // heads
-    values = _matrix(head_dim, generator)
-    turn = values_turn(block, data, options)
-    for name, linear, grid in block_linears(block, data, options):
+
+    def matrix(width: int) -> LearnableMatrix:
+        return LearnableMatrix(torch.eye(width), generator, MIXING / width**0.5)
+
+    def transform(name: str, linear: nn.Linear) -> LearnableTransform:
         if name == "attn.proj":
-            transform = LearnableTransform(left=_matrix(heads, generator))
-        else:
-            left, right = balanced_factors(linear.in_features)
-            diagonal = smoothing_diagonal(linear.weight.detach(), largest[name])
-            transform = LearnableTransform(
-                diagonal, _matrix(left, generator), _matrix(right, generator)
-            )
-        block.set_submodule(
-            name,
-            LearnableLinear(
-                linear,
-                grid,
-                transform,
-                values_out=values if turn and name == "attn.qkv" else None,
-                values_in=values if turn and name == "attn.proj" else None,
-            ),
-        )
+            return LearnableTransform(left=matrix(heads))
+        return kronecker_transform(linear, largest[name], matrix)
 
-
-def _matrix(width: int, generator: torch.Generator) -> LearnableMatrix:
-    return LearnableMatrix(torch.eye(width), generator, MIXING / width**0.5)
+    values = matrix(block.attn.proj.in_features // heads)
+    learn_linears(block, data, options, transform, values)

@@ -6,9 +6,9 @@ Fisher information.
 
 from __future__ import annotations
 
-from fgq.methods.block import BlockData, MethodOptions, block_linears
+from fgq.methods.block import BlockData, MethodOptions
 from fgq.methods.rounding import freeze_block
-from fgq.quant.learnable import LearnableLinear
+from fgq.methods.training import learn_linears
 from fgq.vggt.attention import Block
 
 DEFAULTS = MethodOptions(rounding="gptq")
@@ -16,6 +16,5 @@ DEFAULTS = MethodOptions(rounding="gptq")
 
 def quantize_gptq(block: Block, data: BlockData, options: MethodOptions) -> None:
     """Nothing is learned."""
-    for name, linear, grid in block_linears(block, data, options):
-        block.set_submodule(name, LearnableLinear(linear, grid, clip_inputs=False))
+    learn_linears(block, data, options, lambda name, linear: None, clip_inputs=False)
     freeze_block(block, data, options)

@@ -1,21 +1,60 @@
-"""Training of one block's transformations and clips, shared by the methods that learn."""
+"""What the methods that learn have in common: linears to be trained, and their training."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from fgq.methods.block import BlockData, MethodOptions
-from fgq.quant.learnable import LearnableLinear
+from fgq.methods.block import BlockData, MethodOptions, block_linears
+from fgq.quant.hadamard import balanced_factors
+from fgq.quant.learnable import LearnableLinear, LearnableMatrix, LearnableTransform
+from fgq.quant.transforms import smoothing_diagonal
 from fgq.vggt.attention import Block
 
 WARMUP_STEPS = 16
 LOOK_EVERY = 3  # epochs: a look at the loss of all clips costs a quarter of an epoch
 FLOOR = 1e-3  # of the learning rate, at the end of the cosine
+
+
+def learn_linears(
+    block: Block,
+    data: BlockData,
+    options: MethodOptions,
+    transform: Callable[[str, nn.Linear], LearnableTransform | None],
+    values: LearnableMatrix | None = None,
+    clip_inputs: bool = True,
+) -> None:
+    """Replace the linears of a block by `LearnableLinear`s, each with its transform, in place.
+
+    `values` turns the values of each head, if both linears that this needs go on a grid.
+    """
+    linears = block_linears(block, data, options)
+    if not {"attn.qkv", "attn.proj"} <= {name for name, _, _ in linears}:
+        values = None
+    for name, linear, grid in linears:
+        learned = LearnableLinear(
+            linear,
+            grid,
+            transform(name, linear),
+            values_out=values if name == "attn.qkv" else None,
+            values_in=values if name == "attn.proj" else None,
+            clip_inputs=clip_inputs,
+        )
+        block.set_submodule(name, learned)
+
+
+def kronecker_transform(
+    linear: nn.Linear, largest: Tensor, matrix: Callable[[int], LearnableMatrix]
+) -> LearnableTransform:
+    """The papers' transformation of an input with largest magnitudes [K]: a smoothing diagonal,
+    then two factors, which start as `matrix` makes them of their width."""
+    left, right = balanced_factors(linear.in_features)
+    diagonal = smoothing_diagonal(linear.weight.detach(), largest)
+    return LearnableTransform(diagonal, matrix(left), matrix(right))
 
 
 def train_block(block: Block, data: BlockData, options: MethodOptions) -> tuple[float, float]:

@@ -12,10 +12,12 @@ from fgq.quant.grids import (
 )
 from fgq.quant.linear import FakeQuantLinear
 from fgq.quant.packed import (
+    checkpoint_source,
     is_packed,
     load_packed,
     load_recipe,
     make_recipe,
+    require_full_precision,
     save_packed,
     weights_file,
 )
@@ -32,6 +34,7 @@ __all__ = [
     "Grid",
     "QuantizedWeight",
     "Scope",
+    "checkpoint_source",
     "fake_quantize_tokens",
     "fake_quantized",
     "fold_layer_scale",
@@ -42,6 +45,7 @@ __all__ = [
     "make_recipe",
     "quantize_weight",
     "quantized_sites",
+    "require_full_precision",
     "round_to_scales",
     "save_packed",
     "weights_file",

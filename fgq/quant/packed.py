@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save, save_file
 from torch import Tensor, nn
 
-from fgq.files import replacing_folder, write_file
+from fgq.files import file_sha256, replacing_folder, write_file
 from fgq.quant.grids import GRIDS, Grid, QuantizedWeight
 from fgq.quant.linear import FakeQuantLinear
 from fgq.quant.rotation import insert_rotation, is_rotated
@@ -52,6 +52,19 @@ def weights_file(checkpoint: str | Path) -> Path:
     """The file with the weights of a checkpoint, which is a folder or that file itself."""
     path = Path(checkpoint)
     return path / WEIGHTS_NAME if path.is_dir() else path
+
+
+def checkpoint_source(checkpoint: Path) -> dict[str, str]:
+    """What a result says of the checkpoint that it was made from."""
+    return {"name": checkpoint.name, "sha256": file_sha256(weights_file(checkpoint))}
+
+
+def require_full_precision(checkpoint: Path) -> None:
+    """CheckpointError for a quantized checkpoint."""
+    if is_packed(checkpoint):
+        raise CheckpointError(
+            f"{checkpoint}: is quantized already, to 4 bit or 8 bit; give one in full precision"
+        )
 
 
 def is_packed(path: str | Path) -> bool:

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import torch
 
-from fgq.files import file_sha256
 from fgq.methods import quantize_rtn
-from fgq.quant.linear import FakeQuantLinear
-from fgq.quant.packed import is_packed, save_packed, weights_file
-from fgq.quant.sites import kept_layers
-from fgq.vggt import CheckpointError, load_checkpoint
+from fgq.quant import (
+    checkpoint_source,
+    fake_quantized,
+    kept_layers,
+    require_full_precision,
+    save_packed,
+    weights_file,
+)
+from fgq.vggt import load_checkpoint
 
 
 def add_quantize_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,27 +33,24 @@ def add_quantize_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_quantize(args: argparse.Namespace) -> None:
     """Quantize a checkpoint and print what became of its size; CheckpointError for bad input."""
-    if is_packed(args.checkpoint):
-        raise CheckpointError(f"{args.checkpoint}: is in 4 bit already")
+    require_full_precision(args.checkpoint)
     model = load_checkpoint(args.checkpoint)
     full_bytes = sum(x.numel() * 4 for x in model.state_dict().values())
     quantize_rtn(model, search_steps=args.search_steps)
     recipe = {
         "method": args.method,
         "options": {"search_steps": args.search_steps},
-        "source": {
-            "name": args.checkpoint.name,
-            "sha256": file_sha256(weights_file(args.checkpoint)),
-        },
+        "source": checkpoint_source(args.checkpoint),
         "created_with": {"torch": torch.__version__},
     }
     save_packed(model, args.out, recipe)
-    packed_bytes = (args.out / "model.safetensors").stat().st_size
-    sites = [m for m in model.modules() if isinstance(m, FakeQuantLinear)]
-    weights = sum(m.codes.numel() for m in sites)
+    packed_bytes = weights_file(args.out).stat().st_size
+    sites = fake_quantized(model)
+    weights = sum(site.codes.numel() for site in sites.values())
     print(f"{len(sites)} linears with {weights:,} weights are in 4 bit; these layers are not:")
-    for reason in sorted(set(kept_layers(model).values())):
-        names = [name for name, why in kept_layers(model).items() if why == reason]
+    kept = kept_layers(model)
+    for reason in sorted(set(kept.values())):
+        names = [name for name, why in kept.items() if why == reason]
         print(f"  {len(names)}, {reason}: {names[0]}{', ...' if len(names) > 1 else ''}")
     print(
         f"{args.out}: {packed_bytes / 1e6:.2f} MB against {full_bytes / 1e6:.2f} MB in fp32"

@@ -176,6 +176,15 @@ def is_rotated(model: VGGT) -> bool:
     return any(isinstance(block.norm1, RotatedLayerNorm) for block in _aggregator_blocks(model))
 
 
+def rotation_of(model: VGGT) -> Tensor | None:
+    """The rotation Q [C, C] of a network's residual stream, where tokens are stored as x Q."""
+    if not is_rotated(model):
+        return None
+    norm = model.camera_head.token_norm
+    assert isinstance(norm, UnrotatingNorm)
+    return norm.rotation
+
+
 @torch.no_grad()
 def rotate_values(block: Block, rotation: Tensor) -> None:
     """Multiply the values of each head by its own matrix P [H, D, D], undone in proj; in place.
