@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from fgq.data.calibration import CalibrationClip, clip_images
 from fgq.fisher import Fisher, predicted_loss
 from fgq.fisher_estimate import token_layouts
+from fgq.importance import check_fisher
 from fgq.quant import (
     DEVICE_GRID,
     WIDE_GRID,
@@ -88,12 +89,11 @@ def measure_sites(
     rounded = {name: _rounded(linear) for name, linear in linears.items()}
     if score == "magnitude":
         costs = {
-            name: tuple(_weight_error(linear, choice) for choice in rounded[name])
+            name: (*(_weight_error(linear, choice) for choice in rounded[name]), 0.0)
             for name, linear in linears.items()
         }
     else:
-        if missing := [name for name in linears if name not in fisher.linears]:
-            raise ValueError(f"the Fisher information lacks {missing[0]}: it is of another network")
+        check_fisher(fisher, model)
         errors = _output_errors(model, linears, rounded, clips)
         losses = {
             name: torch.stack([predicted_loss(fisher.linears[name], e) for e in errors[name]])
@@ -106,7 +106,7 @@ def measure_sites(
             for name, loss in losses.items()
         }
     return [
-        Site(name, tuple(_bytes(linear, bits) for bits in CHOICES), costs[name])
+        Site(name, (*map(_bytes, rounded[name]), 4 * linear.weight.numel()), costs[name])
         for name, linear in linears.items()
     ]
 
@@ -119,12 +119,9 @@ def _rounded(linear: nn.Linear) -> list[FakeQuantLinear]:
     ]
 
 
-def _bytes(linear: nn.Linear, bits: int) -> int:
-    """Of the weight with its scales; biases are the same for all."""
-    rows, width = linear.weight.shape
-    if bits == DEVICE_GRID.weight_bits:
-        return rows * width // 2 + 2 * rows * width // (DEVICE_GRID.group_size or width)
-    return rows * width + 4 * rows if bits == WIDE_GRID.weight_bits else 4 * rows * width
+def _bytes(rounded: FakeQuantLinear) -> int:
+    """Of the codes and scales; biases are the same for all."""
+    return rounded.codes.numel() * rounded.grid.weight_bits // 8 + rounded.scales.nbytes
 
 
 def _weight_error(linear: nn.Linear, rounded: FakeQuantLinear) -> float:
@@ -145,15 +142,11 @@ def _output_errors(
     layouts = token_layouts(model, clip_images(clips[0]))
 
     def watch(name: str) -> Callable[[nn.Module, tuple[Tensor], Tensor], None]:
-        tokens, registers = layouts[name]
-
         def see(_: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
             calls[name] += 1
             for i, choice in enumerate(rounded[name]):
-                square = (choice(inputs[0]) - output).square().reshape(-1, tokens, output.shape[-1])
-                groups = square.mean(0).split((1, registers, tokens - registers - 1))
-                means = [g.mean(0) if len(g) else torch.zeros_like(square[0, 0]) for g in groups]
-                errors[name][i] = errors[name][i] + torch.stack(means)
+                square = (choice(inputs[0]) - output).square()
+                errors[name][i] = errors[name][i] + layouts[name].group_means(square)
 
         return see
 

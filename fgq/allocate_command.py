@@ -11,8 +11,8 @@ from fgq.allocate import allocate, measure_sites
 from fgq.arguments import parse_size
 from fgq.data.calibration import load_calibration_clips
 from fgq.files import write_file
-from fgq.fisher import load_fisher
-from fgq.quant import fold_layer_scale
+from fgq.importance import load_fisher_of
+from fgq.quant import fold_layer_scale, require_full_precision
 from fgq.vggt import load_checkpoint
 
 
@@ -34,11 +34,12 @@ def add_allocate_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_allocate(args: argparse.Namespace) -> None:
     """Choose 4, 8 or 16 bit for every linear and print the upgrades with their predicted use."""
+    require_full_precision(args.checkpoint)
     clips = load_calibration_clips(
         args.data, args.clips, args.views, parse_size(args.size), args.seed
     )
     model = load_checkpoint(args.checkpoint)
-    fisher = load_fisher(args.fisher)
+    fisher = load_fisher_of(args.checkpoint, args.fisher)
     fold_layer_scale(model)
     sites = measure_sites(model, clips, fisher, args.scope, args.score)
     least = sum(site.bytes[0] for site in sites)
