@@ -11,9 +11,9 @@ from typing import Any
 
 from fgq.files import file_sha256
 from fgq.vggt import VGGTConfig
+from mobile_export.gate import Gate
 from mobile_export.graph import output_names
 from mobile_export.lower import method_names
-from mobile_export.verify import Gate
 
 FORMAT = "pocket-vggt-bundle"
 FORMAT_VERSION = 1

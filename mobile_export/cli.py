@@ -52,10 +52,11 @@ def _parser() -> argparse.ArgumentParser:
 
     text = "make a verified bundle of a checkpoint"
     command = commands.add_parser("export", help=text, description=text)
-    command.add_argument("checkpoint", type=Path, help="floating-point or 4-bit checkpoint")
+    command.add_argument("checkpoint", type=Path, help="in floating point or quantized")
     command.add_argument("--out", type=Path, required=True, help="folder of the bundle")
     command.add_argument("--backend", choices=["xnnpack"], default="xnnpack")
-    command.add_argument("--precision", choices=["fp32", "8da4w"], required=True)
+    text = "of a floating-point checkpoint, which is rounded to nearest; others go in as they are"
+    command.add_argument("--precision", choices=["fp32", "8da4w", "8da8w"], help=text)
     command.add_argument("--views", type=_counts, default=[1, 2, 4, 8], metavar="N,N,...")
     command.add_argument("--size", type=_size, default=(168, 224), metavar="HxW")
     command.add_argument("--heads", type=_heads, default=["camera", "depth"], metavar="HEAD,...")

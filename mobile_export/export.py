@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from fgq.files import file_sha256, replacing_folder
 from fgq.methods import quantize_rtn
 from fgq.quant import (
     DEVICE_GRID,
+    WIDE_GRID,
     fake_quantized,
     fold_layer_scale,
     is_packed,
@@ -20,13 +22,16 @@ from fgq.quant import (
     make_recipe,
     weights_file,
 )
-from fgq.quant.rotation import is_rotated
 from fgq.vggt import VGGT, CheckpointError, load_checkpoint
-from mobile_export.backends import BACKENDS
+from mobile_export.backends import BACKENDS, Backend
 from mobile_export.bundle import MANIFEST, PROGRAM, BundleError, make_manifest, write_manifest
+from mobile_export.gate import Gate
 from mobile_export.graph import DeviceVGGT
 from mobile_export.lower import lower, write_program
-from mobile_export.verify import Gate, verify
+from mobile_export.verify import verify
+
+# Linears of integer weights, and inputs of 8 bit rounded token by token at run time.
+GRID_OF_PRECISION = {"8da4w": DEVICE_GRID, "8da8w": WIDE_GRID}
 
 
 class VerificationError(Exception):
@@ -42,7 +47,7 @@ def export_bundle(
     out: Path,
     *,
     backend: str,
-    precision: str,
+    precision: str | None,
     view_counts: Sequence[int],
     size: tuple[int, int],
     heads: Sequence[str],
@@ -54,15 +59,16 @@ def export_bundle(
 ) -> dict[str, Any]:
     """Write a bundle folder and return its manifest; the same inputs give the same bytes.
 
-    precision "fp32" takes a floating-point checkpoint; "8da4w" takes a 4-bit one as it is, or
-    rounds a floating-point one to nearest. `report` is told what is being done. Raises
-    CheckpointError for the checkpoint, ValueError for a head that it lacks, BundleError if the
-    bundle cannot be written, and VerificationError with the failed gates; then nothing is written.
+    precision: "fp32" of a floating-point checkpoint, or "8da4w" or "8da8w", to which it is rounded
+    to nearest; a quantized one goes in as it is (None, or its own). `report` is told what is being
+    done. Raises CheckpointError for the checkpoint, ValueError for a head that it lacks or what
+    the backend does not compute, BundleError if the bundle cannot be written, and
+    VerificationError with the failed gates; then nothing is written.
     """
-    model, quantization = _load(checkpoint, precision)
+    target = BACKENDS[backend]
+    model, quantization = _load(checkpoint, precision, target)
     with torch.device("meta"):
         parameters = sum(p.numel() for p in VGGT(model.config).parameters())
-    target = BACKENDS[backend]
     graph = DeviceVGGT(model, view_counts, size, heads)
     try:
         with replacing_folder(out, MANIFEST) as part:
@@ -97,33 +103,44 @@ def export_bundle(
     return manifest
 
 
-def _load(checkpoint: Path, precision: str) -> tuple[VGGT, dict[str, Any]]:
+def _load(checkpoint: Path, precision: str | None, backend: Backend) -> tuple[VGGT, dict[str, Any]]:
     """The folded network in the arithmetic of the program, and its recipe."""
     if is_packed(checkpoint):
-        if precision != "8da4w":
+        model, recipe = load_packed(checkpoint), load_recipe(checkpoint)
+        own = _precision_of(model, checkpoint)
+        if precision not in (None, own):
             raise CheckpointError(
-                f"{checkpoint}: is in 4 bit and cannot be exported as {precision}"
+                f"{checkpoint}: is in {own} and cannot be exported as {precision}"
             )
-        model = load_packed(checkpoint)
-        _check_runs_on_device(model, checkpoint)
-        return model, load_recipe(checkpoint)
+        _check_backend(own, backend)
+        return model, recipe
+    if precision is None:
+        raise ValueError(f"{checkpoint} is in floating point: give --precision")
+    _check_backend(precision, backend)
     model = load_checkpoint(checkpoint)
     if precision == "fp32":
         fold_layer_scale(model)
         return model, {"name": "fp32"}
-    quantize_rtn(model)
+    quantize_rtn(model, GRID_OF_PRECISION[precision])
     return model, make_recipe(model, {"method": "rtn"})
 
 
-def _check_runs_on_device(model: VGGT, checkpoint: Path) -> None:
-    """CheckpointError for a quantization that has no kernel here."""
-    if is_rotated(model):
-        raise CheckpointError(f"{checkpoint}: its rotated residual stream cannot be exported yet")
+def _check_backend(precision: str, backend: Backend) -> None:
+    if precision not in backend.precisions:
+        known = ", ".join(backend.precisions)
+        raise ValueError(f"{backend.name} has no {precision} linears: it takes {known}")
+
+
+def _precision_of(model: VGGT, checkpoint: Path) -> str:
+    """That of most sites. CheckpointError for a grid that no device computes."""
+    names = {grid: name for name, grid in GRID_OF_PRECISION.items()}
+    found: Counter[str] = Counter()
     for name, site in fake_quantized(model).items():
-        if site.grid != DEVICE_GRID:
+        if site.grid not in names:
+            known = " and ".join(grid.name for grid in names)
             raise CheckpointError(
-                f"{checkpoint}: {name} is on the grid {site.grid.name}; devices run"
-                f" {DEVICE_GRID.name} only"
+                f"{checkpoint}: {name} is on the grid {site.grid.name}, for which devices have no"
+                f" kernel: calibrate on {known}"
             )
-        if site.transform is not None:
-            raise CheckpointError(f"{checkpoint}: {name} transforms its input: not exported yet")
+        found[names[site.grid]] += 1
+    return found.most_common(1)[0][0] if found else "fp32"

@@ -16,16 +16,19 @@ What differs from fgq.vggt, and why:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from fgq.quant.rotation import RotatingNorm
 from fgq.vggt import VGGT
 from fgq.vggt.aggregator import IMAGE_MEAN, IMAGE_STD
 from fgq.vggt.attention import rope_2d
 from fgq.vggt.patch_embed import ConvPatchEmbed, DinoPatchEmbed, resize_pos_embed
 from mobile_export.heads import DeviceCameraHead, DeviceDenseHead
 from mobile_export.layers import DeviceBlock, DeviceLayerNorm, rotation_order
+from mobile_export.linears import plain_linear
 
 OUTPUTS = {
     "camera": ("pose_enc",),
@@ -125,7 +128,7 @@ class DevicePatchEmbed(nn.Module):
         convolution = embed.proj if isinstance(embed, ConvPatchEmbed) else embed.patch_embed.proj
         self.convolution = _with_normalisation(convolution)
         self.blocks = nn.ModuleList()
-        self.norm = None
+        self.norm: nn.Module | None = None
         self.num_first = 0
         if isinstance(embed, DinoPatchEmbed):
             position = resize_pos_embed(embed.pos_embed.detach(), *grid)
@@ -135,7 +138,13 @@ class DevicePatchEmbed(nn.Module):
                 self.register_buffer(f"first_{views}", first.detach().repeat(views, 1, 1))
             self.register_buffer("position", position[:, 1:].clone())
             self.blocks.extend(DeviceBlock(block, rotary=False) for block in embed.blocks)
-            self.norm = DeviceLayerNorm.of(embed.norm)
+            norm: nn.Module = embed.norm
+            if isinstance(norm, RotatingNorm):
+                rotating = plain_linear(norm.weight, norm.bias)
+                width = embed.pos_embed.shape[-1]
+                self.norm = nn.Sequential(DeviceLayerNorm(width, norm.eps), rotating)
+            else:
+                self.norm = DeviceLayerNorm.of(norm)
 
     def forward(self, images: Tensor) -> Tensor:
         views = images.shape[0]
@@ -148,7 +157,8 @@ class DevicePatchEmbed(nn.Module):
         x = x.reshape(1, -1, dim)
         for block in self.blocks:
             x = block(x, views, views)
-        return self.norm(x.reshape(views, -1, dim)[:, self.num_first :])
+        patches = x.reshape(views, -1, dim)[:, self.num_first :]
+        return cast(Tensor, self.norm(patches))
 
 
 def _with_normalisation(convolution: nn.Conv2d) -> nn.Conv2d:

@@ -8,9 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fgq.quant.rotation import RotatedPairNorm, UnrotatingNorm
 from fgq.vggt.camera_head import CameraHead
 from fgq.vggt.dpt_head import POSITION_GAIN, DPTHead, position_codes, upsample
-from mobile_export.layers import DeviceBlock, DeviceLayerNorm, DeviceMlp, device_linear, thirds
+from mobile_export.layers import DeviceBlock, DeviceLayerNorm, DeviceMlp, thirds
+from mobile_export.linears import device_linear, plain_linear
 
 
 class DeviceCameraHead(nn.Module):
@@ -20,9 +22,14 @@ class DeviceCameraHead(nn.Module):
 
     def __init__(self, head: CameraHead) -> None:
         super().__init__()
-        dim = head.token_norm.normalized_shape[0]
+        dim = head.trunk_norm.normalized_shape[0]
         self.iterations = head.iterations
-        self.token_norm = DeviceLayerNorm.of(head.token_norm)
+        token_norm: nn.Module = head.token_norm
+        self.unrotate = None
+        if isinstance(token_norm, UnrotatingNorm):
+            self.unrotate = plain_linear(token_norm.rotation)
+            token_norm = token_norm.norm
+        self.token_norm = DeviceLayerNorm.of(token_norm)
         self.plain_norm = DeviceLayerNorm(dim, eps=1e-6)
         self.register_buffer("start", head.empty_pose_tokens.detach().clone())
         self.embed_pose = device_linear(head.embed_pose)
@@ -32,7 +39,9 @@ class DeviceCameraHead(nn.Module):
         self.pose_branch = DeviceMlp(head.pose_branch)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        views = tokens.shape[1]
+        views, dim = tokens.shape[1:]
+        if self.unrotate is not None:  # both halves, each by itself
+            tokens = self.unrotate(tokens.reshape(1, 2 * views, -1)).reshape(1, views, dim)
         z = self.token_norm(tokens)
         z_plain = self.plain_norm(z)
         code = self.start
@@ -63,16 +72,21 @@ class DeviceDenseHead(nn.Module):
         self.size = size
         self.grid = (size[0] // config.patch_size, size[1] // config.patch_size)
         aspect = size[1] / size[0]
-        self.norm = DeviceLayerNorm(head.norm.normalized_shape[0], head.norm.eps)
-        gain, bias = head.norm.weight.detach(), head.norm.bias.detach()
+        dim = 2 * config.embed_dim
+        norm: nn.Module = head.norm
+        if isinstance(norm, RotatedPairNorm):  # its gain and bias are in the projections
+            self.norm = DeviceLayerNorm.of_rotated_pair(norm, dim)
+            gain, bias = torch.ones(dim), torch.zeros(dim)
+        else:
+            assert isinstance(norm, nn.LayerNorm)
+            self.norm = DeviceLayerNorm(dim, norm.eps)
+            gain, bias = norm.weight.detach(), norm.bias.detach()
         self.projects = nn.ModuleList()
         for i, project in enumerate(head.projects):
             assert isinstance(project, nn.Conv2d)
             assert project.bias is not None
             weight = project.weight.detach().flatten(1)
-            linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
-            linear.weight = nn.Parameter(weight * gain)
-            self.projects.append(linear)
+            self.projects.append(plain_linear(weight * gain))
             columns, rows = _position_tables(weight.shape[0], self.grid, aspect)
             offset = weight @ bias + project.bias.detach()
             offset = (columns + rows).flatten(2).transpose(1, 2) + offset

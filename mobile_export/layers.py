@@ -1,56 +1,30 @@
-"""Building blocks of the device graph: linears, norms, attention, transformer blocks."""
+"""Building blocks of the device graph: norms, attention, transformer blocks."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchao.quantization.quantize_.workflows.intx.intx_unpacked_to_int8_tensor import (
-    IntxUnpackedToInt8Tensor,
-    IntxUnpackedToInt8TensorActivationQuantization,
-)
 
-from fgq.quant import DEVICE_GRID, FakeQuantLinear
+from fgq.quant.rotation import RotatedLayerNorm, RotatedPairNorm
 from fgq.vggt.attention import Attention, Block, Mlp
+from mobile_export.linears import device_linear
 
 # Numbers in one matrix of attention scores; 2^20 are 4 MiB in fp32.
 MAX_SCORES = 2**20
 
 
-def device_linear(linear: nn.Module, rows: Tensor | None = None) -> nn.Linear:
-    """A linear that lowers to the delegate's kernel, with its output rows in the order `rows`.
-
-    int4 codes and bfloat16 scales of a `FakeQuantLinear` go in unchanged. The order does not
-    touch the grid: groups run along the input width.
-    """
-    assert isinstance(linear, nn.Linear | FakeQuantLinear)
-    rows = torch.arange(linear.out_features) if rows is None else rows
-    with torch.device("meta"):
-        result = nn.Linear(linear.in_features, linear.out_features, linear.bias is not None)
-    if linear.bias is not None:
-        result.bias = nn.Parameter(linear.bias.detach()[rows], requires_grad=False)
-    if isinstance(linear, nn.Linear):
-        result.weight = nn.Parameter(linear.weight.detach()[rows], requires_grad=False)
-        return result
-    scales = linear.scales[rows].float()
-    weight = IntxUnpackedToInt8Tensor(
-        qdata=linear.codes[rows],
-        scale=scales,
-        zero_point=torch.zeros_like(scales, dtype=torch.int8),
-        target_dtype=torch.int4,  # type: ignore[attr-defined]
-        block_size=(1, DEVICE_GRID.group_size),
-        dtype=torch.float32,
-        activation_quantization=IntxUnpackedToInt8TensorActivationQuantization.INT8_ASYM_PER_TOKEN,
-    )
-    result.weight = nn.Parameter(weight, requires_grad=False)
-    return result
-
-
 class DeviceLayerNorm(nn.Module):
-    """LayerNorm of the last dimension; gain and bias may be left out."""
+    """LayerNorm of the last dimension [..., C]; gain and bias may be left out.
+
+    The mean of a token is <x, mean> and is taken from channels in proportion to `share` (None:
+    from all of them). In a rotated residual stream it sits in one channel.
+    """
 
     average: Tensor
     eps: Tensor
+    mean: Tensor | None
+    share: Tensor | None
     weight: Tensor | None
     bias: Tensor | None
 
@@ -60,24 +34,46 @@ class DeviceLayerNorm(nn.Module):
         super().__init__()
         self.register_buffer("average", torch.full((1, width), 1.0 / width))
         self.register_buffer("eps", torch.tensor([eps]))
+        self.register_buffer("mean", None)
+        self.register_buffer("share", None)
         self.register_buffer("weight", weight)
         self.register_buffer("bias", bias)
 
     @classmethod
-    def of(
-        cls, norm: nn.LayerNorm, order: Tensor | None = None, gain: float = 1.0
-    ) -> DeviceLayerNorm:
+    def of(cls, norm: nn.Module, order: Tensor | None = None, gain: float = 1.0) -> DeviceLayerNorm:
         """The same norm, times `gain`, of channels put in another order."""
+        if isinstance(norm, RotatedLayerNorm):
+            return cls._of_rotated(norm)
+        assert isinstance(norm, nn.LayerNorm)
         order = torch.arange(norm.weight.numel()) if order is None else order
         weight, bias = norm.weight.detach()[order] * gain, norm.bias.detach()[order] * gain
         return cls(weight.numel(), norm.eps, weight, bias)
 
+    @classmethod
+    def _of_rotated(cls, norm: RotatedLayerNorm) -> DeviceLayerNorm:
+        weight = norm.weight.detach()
+        result = cls(weight.numel(), norm.eps, weight)
+        result.mean = torch.zeros(1, weight.numel())
+        result.mean[0, 0] = 1.0
+        result.share = result.mean[0]
+        return result
+
+    @classmethod
+    def of_rotated_pair(cls, norm: RotatedPairNorm, width: int) -> DeviceLayerNorm:
+        """For two rotated halves [..., width]: their first channels have one mean."""
+        result = cls(width, norm.eps)
+        result.share = torch.zeros(width)
+        result.share[[0, width // 2]] = 1.0
+        result.mean = result.share[None] / 2
+        return result
+
     def forward(self, x: Tensor) -> Tensor:
-        centred = x - F.linear(x, self.average)
+        mean = F.linear(x, self.average if self.mean is None else self.mean)
+        centred = x - (mean if self.share is None else mean * self.share)
         x = centred * torch.rsqrt(F.linear(centred * centred, self.average, self.eps))
-        if self.weight is None or self.bias is None:
-            return x
-        return x * self.weight + self.bias
+        if self.weight is not None:
+            x = x * self.weight
+        return x if self.bias is None else x + self.bias
 
 
 def rotation_order(head_dim: int) -> Tensor:

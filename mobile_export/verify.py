@@ -7,25 +7,22 @@ run, and both must agree with the network.
 
 from __future__ import annotations
 
-import copy
-import hashlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from executorch.exir._serialize._program import PTEFile, deserialize_pte_binary
-from executorch.exir.schema import DelegateCall, ExecutionPlan, KernelCall
-from torch import Tensor, nn
-from torchao.quantization.quantize_.workflows.intx.intx_unpacked_to_int8_tensor import (
-    IntxUnpackedToInt8Tensor,
-)
+from executorch.exir._serialize._program import deserialize_pte_binary
+from executorch.extension.pybindings import _C
+from torch import Tensor
 
-from fgq.quant import FakeQuantLinear, QuantizedWeight
+from fgq.quant import fake_quantized
 from fgq.vggt import VGGT
 from mobile_export.backends import Backend
+from mobile_export.file_gates import operator_gates, size_gates, weight_gates
+from mobile_export.gate import Gate
 from mobile_export.graph import DeviceVGGT, output_names
 from mobile_export.lower import method_names
 from mobile_export.program import ProgramError, RunningProgram
@@ -50,48 +47,41 @@ SMALLEST_ALLOWED = 0.005
 LARGEST_ALLOWED = 0.2
 
 
-@dataclass(frozen=True)
-class Gate:
-    """One check: what was looked at, whether it held, and the finding in one line."""
-
-    name: str
-    passed: bool
-    finding: str
-
-
 def verify(
     program: Path, graph: DeviceVGGT, model: VGGT, view_counts: Sequence[int], backend: Backend
 ) -> list[Gate]:
     """All gates of a program that was lowered from `graph`, which was made from `model`.
 
     The model is the folded one: in floating point for an fp32 program, with `FakeQuantLinear` for
-    a 4-bit one.
+    one on integers.
     """
     file = deserialize_pte_binary(program.read_bytes())
+    known = set(_C._get_operator_names())
     return [
+        *weight_gates(graph),
         *graph_gates(graph, model),
-        *operator_gates(file, backend),
-        *kernel_gates(file, graph, backend),
-        *output_gates(program, graph, model, view_counts),
+        *operator_gates(file, known),
+        *backend.gates(file, graph),
+        *size_gates(program.stat().st_size, graph, len(view_counts)),
+        *(
+            output_gates(program, graph, model, view_counts)
+            if backend.runs_here
+            else eager_gates(graph, model)
+        ),
     ]
 
 
 def graph_gates(graph: DeviceVGGT, model: VGGT) -> Iterator[Gate]:
-    """The rewritten network, its weights taken as real numbers, equals fgq.vggt."""
-    plain = _in_floating_point(model)
-    if plain is not model:
-        graph = DeviceVGGT(plain, graph.view_counts, graph.size, graph.heads)
+    """The rewritten network, without rounding of activations, equals fgq.vggt."""
     views = sorted(graph.view_counts)[:2][-1]  # more than one view where there is a choice
     images = torch.from_numpy(probe_images(views, graph.size)["noise"])
-    with torch.no_grad():
+    with _inputs_not_rounded(model), torch.no_grad():
+        if fake_quantized(model):
+            graph = DeviceVGGT(model, graph.view_counts, graph.size, graph.heads)
         actual = graph(images)
-    for name, tensor, expected in zip(
-        output_names(graph.heads),
-        actual,
-        reference_outputs(plain, images, graph.heads),
-        strict=True,
-    ):
-        error = relative_error(tensor.numpy(), expected)
+        expected = reference_outputs(model, images, graph.heads)
+    for name, tensor, wanted in zip(output_names(graph.heads), actual, expected, strict=True):
+        error = relative_error(tensor.numpy(), wanted)
         yield Gate(
             f"graph.{name}",
             error <= GRAPH_TOLERANCE,
@@ -99,108 +89,33 @@ def graph_gates(graph: DeviceVGGT, model: VGGT) -> Iterator[Gate]:
         )
 
 
-def operator_gates(file: PTEFile, backend: Backend) -> Iterator[Gate]:
-    """Outside the delegates there is nothing that the runtime lacks, and no quantization."""
-    from executorch.extension.pybindings import _C
-
-    known = set(_C._get_operator_names())
-    for plan in file.program.execution_plan:
-        outside = Counter(_kernel_names(plan))
-        missing = sorted(set(outside) - known)
-        yield Gate(
-            f"operators.{plan.name}",
-            not missing,
-            f"the runtime lacks {', '.join(missing)}"
-            if missing
-            else f"{sum(outside.values())} operators outside {len(plan.delegates)} delegates",
-        )
-        stray = sorted(name for name in outside if "quant" in name or "choose_qparams" in name)
-        yield Gate(
-            f"stray.{plan.name}",
-            not stray,
-            f"quantization outside the delegate: {', '.join(stray)}"
-            if stray
-            else "no quantization outside the delegate",
-        )
-        foreign = sorted({d.id for d in plan.delegates} - {backend.delegate_id})
-        yield Gate(
-            f"delegate.{plan.name}",
-            bool(plan.delegates) and not foreign,
-            f"delegates are {[d.id for d in plan.delegates]}, expected {backend.delegate_id}",
-        )
+@contextmanager
+def _inputs_not_rounded(model: VGGT) -> Iterator[None]:
+    """Inside, the linears of a network take their inputs as they are."""
+    sites = fake_quantized(model).values()
+    grids = [site.grid for site in sites]
+    for site in sites:
+        site.grid = replace(site.grid, activation_bits=None)
+    try:
+        yield
+    finally:
+        for site, grid in zip(sites, grids, strict=True):
+            site.grid = grid
 
 
-def _kernel_names(plan: ExecutionPlan) -> Iterator[str]:
-    for chain in plan.chains:
-        for instruction in chain.instructions:
-            call = instruction.instr_args
-            if isinstance(call, KernelCall):
-                operator = plan.operators[call.op_index]
-                yield f"{operator.name}.{operator.overload}" if operator.overload else operator.name
-            elif not isinstance(call, DelegateCall):
-                yield type(call).__name__
-
-
-def kernel_gates(file: PTEFile, graph: DeviceVGGT, backend: Backend) -> Iterator[Gate]:
-    """Every quantized linear of the graph is in the delegates: int4, with its very codes."""
-    expected = Counter(
-        tuple(hashlib.sha256(part).hexdigest() for part in backend.int4_constants(weight))
-        for weight in _quantized_calls(graph)
-    )
-    constants = _constants(file)
-    for plan in file.program.execution_plan:
-        int4: Counter[tuple[str, ...]] = Counter()
-        others: Counter[str] = Counter()
-        for delegate in plan.delegates:
-            data = file.program.backend_delegate_data[delegate.processed.index].data
-            for kernel in backend.kernels(bytes(data)):
-                types = (kernel.input_type, kernel.weight_type)
-                if types == backend.int4_types:
-                    int4[constants[kernel.weight_key], constants[kernel.scales_key]] += 1
-                elif types != ("fp32", "fp32"):
-                    others[" x ".join(types)] += 1
-        wrong = (expected - int4) + (int4 - expected)
-        finding = f"{int4.total()} of {expected.total()} quantized linears are int4 in the delegate"
-        if wrong:
-            finding += f", {wrong.total()} with other codes or scales"
-        if others:
-            finding += f", others are {dict(others)}"
-        yield Gate(f"int4.{plan.name}", not wrong and not others, finding)
-
-
-def _constants(file: PTEFile) -> dict[str, str]:
-    """SHA-256 of every named constant of the program."""
-    if file.named_data is None:
-        return {}
-    buffers = file.named_data.buffers
-    return {
-        key: hashlib.sha256(buffers[entry.buffer_index]).hexdigest()
-        for key, entry in file.named_data.pte_data.items()
-    }
-
-
-def _quantized_calls(graph: DeviceVGGT) -> list[QuantizedWeight]:
-    """The weight of every quantized linear, once for each time that one forward calls it."""
-    calls: list[QuantizedWeight] = []
-
-    def note(linear: nn.Module, *_: object) -> None:
-        weight = linear.weight
-        if isinstance(weight, IntxUnpackedToInt8Tensor):
-            calls.append(QuantizedWeight(weight.qdata, weight.scale.to(torch.bfloat16)))
-
-    hooks = [m.register_forward_hook(note) for m in graph.modules() if isinstance(m, nn.Linear)]
-    with torch.no_grad():
-        graph(torch.zeros(graph.view_counts[0], 3, *graph.size))
-    for hook in hooks:
-        hook.remove()
-    return calls
+def eager_gates(graph: DeviceVGGT, model: VGGT) -> Iterator[Gate]:
+    """The graph that was lowered, run without a delegate, equals the eager network."""
+    for views in graph.view_counts:
+        for kind, probe in probe_images(views, graph.size).items():
+            with torch.no_grad():
+                actual = [x.numpy() for x in graph(torch.from_numpy(probe))]
+            yield from _compared(f"eager.s{views}.{kind}", actual, probe, graph.heads, model)
 
 
 def output_gates(
     program: Path, graph: DeviceVGGT, model: VGGT, view_counts: Sequence[int]
 ) -> Iterator[Gate]:
     """The running program equals the eager network, output by output."""
-    names = output_names(graph.heads)
     for views, method in method_names(view_counts).items():
         probes = probe_images(views, graph.size)
         try:
@@ -210,23 +125,33 @@ def output_gates(
             yield Gate(f"run.{method}", False, str(failure))
             continue
         for kind, actual in results.items():
-            images = torch.from_numpy(probes[kind])
-            expected = reference_outputs(model, images, graph.heads)
-            allowances = _allowances(model, images, expected, graph.heads)
-            for name, got, wanted, allowed in zip(names, actual, expected, allowances, strict=True):
-                error = relative_error(got, wanted)
-                yield Gate(
-                    f"output.{method}.{kind}.{name}",
-                    error <= allowed,
-                    f"{error:.1e} off the eager network, allowed {allowed:.1e}",
-                )
+            name = f"output.{method}.{kind}"
+            yield from _compared(name, actual, probes[kind], graph.heads, model)
+
+
+def _compared(
+    name: str, actual: Sequence[np.ndarray], probe: np.ndarray, heads: Sequence[str], model: VGGT
+) -> Iterator[Gate]:
+    """A gate for each output."""
+    images = torch.from_numpy(probe)
+    expected = reference_outputs(model, images, heads)
+    allowances = _allowances(model, images, expected, heads)
+    for output, got, wanted, allowed in zip(
+        output_names(heads), actual, expected, allowances, strict=True
+    ):
+        error = relative_error(got, wanted)
+        yield Gate(
+            f"{name}.{output}",
+            error <= allowed,
+            f"{error:.1e} off the eager network, allowed {allowed:.1e}",
+        )
 
 
 def _allowances(
     model: VGGT, images: Tensor, expected: Sequence[np.ndarray], heads: Sequence[str]
 ) -> list[float]:
     """How far each output of a program may be off."""
-    if not _quantized_sites(model):
+    if not fake_quantized(model):
         return [PROGRAM_TOLERANCE] * len(expected)
     largest = [0.0] * len(expected)
     for seed in range(PERTURBED_RUNS):
@@ -266,26 +191,3 @@ def probe_images(views: int, size: tuple[int, int]) -> dict[str, np.ndarray]:
     ]
     noise = np.random.default_rng(0).random((views, 3, *size), dtype=np.float32)
     return {"pattern": (0.5 + 0.5 * np.array(waves)).astype(np.float32), "noise": noise}
-
-
-def _in_floating_point(model: VGGT) -> VGGT:
-    """The same weights without rounding of activations; the model itself if there is none."""
-    sites = [n for n, module in model.named_modules() if isinstance(module, FakeQuantLinear)]
-    if not sites:
-        return model
-    plain = copy.deepcopy(model)
-    for name in sites:
-        quantized = plain.get_submodule(name)
-        assert isinstance(quantized, FakeQuantLinear)
-        linear = nn.Linear(
-            quantized.in_features, quantized.out_features, quantized.bias is not None
-        )
-        linear.weight = nn.Parameter(quantized.quantized_weight.dequantize())
-        if quantized.bias is not None:
-            linear.bias = quantized.bias
-        plain.set_submodule(name, linear)
-    return plain.requires_grad_(False)
-
-
-def _quantized_sites(model: VGGT) -> dict[str, FakeQuantLinear]:
-    return {n: module for n, module in model.named_modules() if isinstance(module, FakeQuantLinear)}

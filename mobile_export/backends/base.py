@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, Protocol
 
-from fgq.quant import QuantizedWeight
+from executorch.exir._serialize._program import PTEFile
 
-
-@dataclass(frozen=True)
-class Kernel:
-    """One matrix product with constant weights inside a delegate.
-
-    weight_type and input_type are the delegate's own names of the number formats; weight_key and
-    scales_key name the constants in the program's data ("" for none).
-    """
-
-    input_type: str
-    weight_type: str
-    weight_key: str
-    scales_key: str
+from mobile_export.gate import Gate
+from mobile_export.graph import DeviceVGGT
 
 
 class Backend(Protocol):
-    """A delegate: how to lower to it, and how to read back what was lowered."""
+    """A delegate: how to lower to it, and how to check what was lowered.
+
+    precisions: what it computes, the names of `--precision`. runs_here: whether this machine's
+    runtime has it; if not, its programs are checked by their structure and their graph is run
+    without it.
+    """
 
     name: str
-    delegate_id: str  # in the program
-    int4_types: tuple[str, str]  # (input, weight) formats of a linear on the deployable grid
+    precisions: tuple[str, ...]
+    runs_here: bool
 
     def partitioners(self) -> list[Any]: ...
 
-    def kernels(self, payload: bytes) -> list[Kernel]:
-        """The linears in a delegate's serialized form, in the order of execution."""
-        ...
-
-    def int4_constants(self, weight: QuantizedWeight) -> tuple[bytes, bytes]:
-        """Codes and scales in the bytes in which the program stores them."""
+    def gates(self, file: PTEFile, graph: DeviceVGGT) -> Iterator[Gate]:
+        """Checks of the delegates in a program that was lowered from `graph`."""
         ...

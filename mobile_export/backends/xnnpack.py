@@ -2,61 +2,139 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import tempfile
+from collections import Counter
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from executorch.backends.xnnpack import serialization
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.backends.xnnpack.serialization.xnnpack_graph_serialize import XNNHeader
 from executorch.exir._serialize._flatbuffer import _flatc_decompile
+from executorch.exir._serialize._program import PTEFile
+from torchao.quantization.quantize_.workflows.intx.intx_unpacked_to_int8_tensor import (
+    IntxUnpackedToInt8Tensor,
+)
 
-from fgq.quant import QuantizedWeight
-from mobile_export.backends.base import Kernel
+from mobile_export.file_gates import integer_calls, weight_bits
+from mobile_export.gate import Gate
+from mobile_export.graph import DeviceVGGT
+
+DELEGATE = "XnnpackBackend"
+# (input, weight) of a linear by the bits of its weight: inputs are rounded per token at run time.
+INTEGER_TYPES = {4: ("qdint8", "qbint4"), 8: ("qdint8", "qcint8")}
+
+
+class Kernel(NamedTuple):
+    """A linear inside a delegate: the delegate's names of the number formats, and the names of
+    its constants in the program's data ("" for none)."""
+
+    input_type: str
+    weight_type: str
+    weight_key: str
+    scales_key: str
 
 
 class XnnpackTarget:
     name = "xnnpack"
-    delegate_id = "XnnpackBackend"
-    int4_types = ("qdint8", "qbint4")
+    precisions: tuple[str, ...] = ("fp32", "8da4w", "8da8w")
+    runs_here = True
 
     def partitioners(self) -> list[Any]:
         return [XnnpackPartitioner()]
 
-    def kernels(self, payload: bytes) -> list[Kernel]:
-        graph = _read_graph(payload)
-        values: dict[int, dict[str, Any]] = {}
-        for entry in graph["xvalues"]:
-            value = entry["xvalue_union"]
-            base = value.get("tensor_value", value)
-            values[base["id_out"]] = {**value.get("quant_params", {}), **base}
-        constants = graph["constant_data"]
-        kernels = []
-        for node in graph["xnodes"]:
-            if node["xnode_union_type"] != "XNNFullyConnected":
-                continue
-            linear = node["xnode_union"]
-            source, weight = values[linear["input1_id"]], values[linear["filter_id"]]
-            scales = weight.get("scale_buffer_idx", 0)
-            kernels.append(
-                Kernel(
-                    input_type=_short(source["datatype"]),
-                    weight_type=_short(weight["datatype"]),
-                    weight_key=constants[weight["constant_buffer_idx"]]["named_key"],
-                    scales_key=constants[scales]["named_key"] if scales else "",
-                )
+    def gates(self, file: PTEFile, graph: DeviceVGGT) -> Iterator[Gate]:
+        """All delegates are XNNPACK's, and every quantized linear of the graph is in them on
+        integers, with its very codes and scales."""
+        images = torch.zeros(graph.view_counts[0], 3, *graph.size)
+        expected = Counter(map(_expected, integer_calls(graph, images)))
+        constants = _constants(file)
+        for plan in file.program.execution_plan:
+            foreign = sorted({d.id for d in plan.delegates} - {DELEGATE})
+            yield Gate(
+                f"delegate.{plan.name}",
+                bool(plan.delegates) and not foreign,
+                f"delegates are {[d.id for d in plan.delegates]}, expected {DELEGATE}",
             )
-        return kernels
+            found: Counter[tuple[str, ...]] = Counter()
+            others: Counter[str] = Counter()
+            for delegate in plan.delegates:
+                data = file.program.backend_delegate_data[delegate.processed.index].data
+                for kernel in read_kernels(bytes(data)):
+                    types = (kernel.input_type, kernel.weight_type)
+                    if types in INTEGER_TYPES.values():
+                        keys = constants[kernel.weight_key], constants[kernel.scales_key]
+                        found[(*types, *keys)] += 1
+                    elif types != ("fp32", "fp32"):
+                        others[" x ".join(types)] += 1
+            wrong = (expected - found) + (found - expected)
+            finding = (
+                f"{found.total()} of {expected.total()} quantized linears are integer in the"
+                " delegate"
+            )
+            if wrong:
+                finding += f", {wrong.total()} with other codes or scales"
+            if others:
+                finding += f", others are {dict(others)}"
+            yield Gate(f"integers.{plan.name}", not wrong and not others, finding)
 
-    def int4_constants(self, weight: QuantizedWeight) -> tuple[bytes, bytes]:
-        nibbles = (weight.codes + 8).to(torch.uint8)
-        packed = nibbles[:, ::2] | (nibbles[:, 1::2] << 4)
-        scales = weight.scales.contiguous().view(torch.uint8)
-        return packed.numpy().tobytes(), scales.numpy().tobytes()
+
+def read_kernels(payload: bytes) -> list[Kernel]:
+    """The linears in a delegate's serialized form, in the order of execution."""
+    graph = _read_graph(payload)
+    values: dict[int, dict[str, Any]] = {}
+    for entry in graph["xvalues"]:
+        value = entry["xvalue_union"]
+        base = value.get("tensor_value", value)
+        values[base["id_out"]] = {**value.get("quant_params", {}), **base}
+    constants = graph["constant_data"]
+    kernels = []
+    for node in graph["xnodes"]:
+        if node["xnode_union_type"] != "XNNFullyConnected":
+            continue
+        linear = node["xnode_union"]
+        source, weight = values[linear["input1_id"]], values[linear["filter_id"]]
+        scales = weight.get("scale_buffer_idx", 0)
+        kernels.append(
+            Kernel(
+                input_type=_short(source["datatype"]),
+                weight_type=_short(weight["datatype"]),
+                weight_key=constants[weight["constant_buffer_idx"]]["named_key"],
+                scales_key=constants[scales]["named_key"] if scales else "",
+            )
+        )
+    return kernels
+
+
+def _expected(weight: IntxUnpackedToInt8Tensor) -> tuple[str, ...]:
+    """Formats and SHA-256 of codes and scales of a linear as the program should store them."""
+    codes, scales = weight.qdata, weight.scale.contiguous()
+    if weight_bits(weight) == 4:
+        nibbles = (codes + 8).to(torch.uint8)
+        codes = nibbles[:, ::2] | (nibbles[:, 1::2] << 4)
+        scales = scales.to(torch.bfloat16)
+    parts = (x.contiguous().view(torch.uint8).numpy() for x in (codes, scales))
+    return (
+        *INTEGER_TYPES[weight_bits(weight)],
+        *(hashlib.sha256(part).hexdigest() for part in parts),
+    )
+
+
+def _constants(file: PTEFile) -> dict[str, str]:
+    """SHA-256 of every named constant of the program."""
+    if file.named_data is None:
+        return {}
+    buffers = file.named_data.buffers
+    return {
+        key: hashlib.sha256(buffers[entry.buffer_index]).hexdigest()
+        for key, entry in file.named_data.pte_data.items()
+    }
 
 
 def _short(datatype: str) -> str:

@@ -11,21 +11,17 @@ import numpy as np
 import pytest
 import torch
 from executorch.exir._serialize._program import deserialize_pte_binary
-from torch import Tensor, nn
-from torchao.quantization import IntxUnpackedToInt8Tensor
 
 from fgq.methods import quantize_rtn
-from fgq.quant import FakeQuantLinear, load_packed, save_packed
+from fgq.quant import GRIDS, FakeQuantLinear, load_packed, save_packed
 from fgq.vggt import VGGT, save_checkpoint
 from mobile_export.backends import BACKENDS
 from mobile_export.bench import format_table, measure
 from mobile_export.bundle import BundleError, read_bundle
 from mobile_export.cli import main
 from mobile_export.graph import DeviceVGGT
-from mobile_export.layers import device_linear
-from mobile_export.lower import lower, write_program
 from mobile_export.program import ProgramError, RunningProgram
-from mobile_export.verify import kernel_gates, operator_gates, output_gates, probe_images
+from mobile_export.verify import output_gates, probe_images
 
 SIZE = (28, 42)
 XNNPACK = BACKENDS["xnnpack"]
@@ -33,12 +29,15 @@ XNNPACK = BACKENDS["xnnpack"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, make_model: Callable[..., VGGT]) -> Path:
-    """A folder with the checkpoints `full` and `packed`."""
+    """A folder with the checkpoints `full`, `packed` and `w4a8`."""
     folder = tmp_path_factory.mktemp("export")
     save_checkpoint(make_model(), folder / "full")
     model = make_model()
     quantize_rtn(model)
     save_packed(model, folder / "packed", {"method": "rtn"})
+    model = make_model()
+    quantize_rtn(model, GRIDS["w4a8"])
+    save_packed(model, folder / "w4a8", {"method": "rtn"})
     return folder
 
 
@@ -54,8 +53,8 @@ def bundle(folder: Path) -> Path:
 
 def export(folder: Path, checkpoint: str, out: str, *options: str, precision: str = "8da4w") -> int:
     places = [str(folder / checkpoint), "--out", str(folder / out)]
-    program = ["--precision", precision, "--views", "2", "--size", "28x42"]
-    return main(["export", *places, *program, *options])
+    kind = ["--precision", precision] if precision else []
+    return main(["export", *places, *kind, "--views", "2", "--size", "28x42", *options])
 
 
 @pytest.fixture(scope="module")
@@ -114,12 +113,12 @@ def test_a_single_wrong_code_is_found(bundle: Path, model: VGGT) -> None:
     site.codes[3, 5] = site.codes[3, 5] - 1 if site.codes[3, 5] > 0 else site.codes[3, 5] + 1
     file = deserialize_pte_binary((bundle / "model.pte").read_bytes())
     same, other = (
-        list(kernel_gates(file, DeviceVGGT(m, [2], SIZE, ["camera", "depth"]), XNNPACK))
+        list(XNNPACK.gates(file, DeviceVGGT(m, [2], SIZE, ["camera", "depth"])))
         for m in (model, changed)
     )
-    assert [gate.passed for gate in same] == [True]
-    assert [gate.passed for gate in other] == [False]
-    assert "other codes" in other[0].finding
+    assert [gate.passed for gate in same] == [True, True]
+    assert [gate.passed for gate in other] == [True, False]
+    assert "other codes" in other[1].finding
 
 
 def test_wrong_outputs_are_found(bundle: Path, model: VGGT, graph: DeviceVGGT) -> None:
@@ -131,68 +130,11 @@ def test_wrong_outputs_are_found(bundle: Path, model: VGGT, graph: DeviceVGGT) -
     assert failed == {f"output.forward_s2.{kind}.pose_enc" for kind in ("pattern", "noise")}
 
 
-class _OneLinear(nn.Module):
-    """As much of a device graph as `lower` and `kernel_gates` need."""
-
-    view_counts = (1,)
-    size = (28, 32)
-
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        self.linear = linear.eval()
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.linear(images.reshape(1, -1, self.linear.in_features))
-
-
-def test_weight_only_int4_is_refused(tmp_path: Path, model: VGGT) -> None:
-    """XNNPACK takes int4 weights without int8 activations, and runs them unscaled."""
-    linear = device_linear(model.camera_head.poseLN_modulation[1])
-    good = linear.weight
-    assert isinstance(good, IntxUnpackedToInt8Tensor)
-    weight_only = IntxUnpackedToInt8Tensor(
-        good.qdata,
-        good.scale,
-        good.zero_point,
-        good.target_dtype,
-        good.block_size,
-        good.dtype,
-        None,
-    )
-    findings = {}
-    for name, weight in (("good", good), ("weight only", weight_only)):
-        linear.weight = nn.Parameter(weight, requires_grad=False)
-        stub: Any = _OneLinear(linear)
-        write_program(lower(stub, [1], XNNPACK), tmp_path / "model.pte")
-        file = deserialize_pte_binary((tmp_path / "model.pte").read_bytes())
-        findings[name] = [gate.passed for gate in kernel_gates(file, stub, XNNPACK)]
-    assert findings == {"good": [True], "weight only": [False]}
-
-
-def test_operators_that_the_runtime_lacks_are_refused(tmp_path: Path) -> None:
-    class Normalised(_OneLinear):
-        def forward(self, images: Tensor) -> Tensor:
-            return nn.functional.layer_norm(super().forward(images), (8,))
-
-    stub: Any = Normalised(nn.Linear(32, 8))
-    write_program(lower(stub, [1], XNNPACK), tmp_path / "model.pte")
-    file = deserialize_pte_binary((tmp_path / "model.pte").read_bytes())
-    assert all(gate.passed for gate in operator_gates(file, XNNPACK))
-    for name, failing in (
-        ("aten::_upsample_bicubic2d_aa", "operators.forward_s1"),
-        ("quantized_decomposed::quantize_per_tensor", "stray.forward_s1"),
-    ):
-        changed = copy.deepcopy(file)
-        changed.program.execution_plan[0].operators[0].name = name
-        failed = {gate.name for gate in operator_gates(changed, XNNPACK) if not gate.passed}
-        assert failing in failed
-
-
 def test_failed_gates_leave_no_bundle(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from mobile_export import export as module
-    from mobile_export.verify import Gate
+    from mobile_export.gate import Gate
 
     class Nothing:
         def to_executorch(self) -> "Nothing":
@@ -215,7 +157,10 @@ def test_failed_gates_leave_no_bundle(
     ("checkpoint", "precision", "options", "complaint"),
     [
         ("nowhere", "fp32", [], "no such file"),
-        ("packed", "fp32", [], "is in 4 bit"),
+        ("packed", "fp32", [], "cannot be exported as fp32"),
+        ("packed", "8da8w", [], "is in 8da4w"),
+        ("full", "", [], "give --precision"),
+        ("w4a8", "", [], "no kernel"),
         ("packed", "8da4w", ["--accuracy", "nowhere.json"], "nowhere.json"),
     ],
 )

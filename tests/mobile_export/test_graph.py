@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from device_network import CONV, DINO, HEADS
 
 from fgq.methods import quantize_rtn
 from fgq.quant import FakeQuantLinear
@@ -12,23 +13,8 @@ from fgq.quant.transforms import fold_layer_scale
 from fgq.vggt import VGGT, VGGTConfig
 from mobile_export import layers
 from mobile_export.graph import DeviceVGGT, output_names
-from mobile_export.layers import device_linear
+from mobile_export.linears import device_linear
 from mobile_export.verify import probe_images, reference_outputs, relative_error
-
-HEADS = ("camera", "depth", "point")
-CONV = VGGTConfig(
-    embed_dim=64,
-    depth=2,
-    num_heads=2,
-    img_size=56,
-    patch_embed="conv",
-    camera_trunk_depth=1,
-    camera_trunk_heads=2,
-    dpt_features=8,
-    dpt_out_channels=(8, 12, 16, 8),
-    dpt_layers=(0, 0, 1, 1),
-)
-DINO = replace(CONV, patch_embed="dinov2", patch_embed_depth=1, patch_embed_heads=4)
 
 
 @pytest.mark.parametrize("config", [CONV, DINO], ids=["conv", "dinov2"])
@@ -81,6 +67,7 @@ def test_codes_go_in_unchanged(make_model: Callable[..., VGGT]) -> None:
     assert isinstance(site, FakeQuantLinear)
     rows = torch.randperm(site.out_features, generator=torch.Generator().manual_seed(0))
     linear = device_linear(site, rows)
+    assert isinstance(linear, torch.nn.Linear)
     assert torch.equal(linear.weight.qdata, site.codes[rows])
     assert torch.equal(linear.weight.scale, site.scales[rows].float())
     assert not linear.weight.zero_point.any()
