@@ -1,4 +1,4 @@
-"""Command line: export, inspect and bench bundles."""
+"""Command line: export, inspect and bench bundles, write apps for them."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.disable(logging.WARNING)
     warnings.filterwarnings("ignore")
     from fgq.vggt import CheckpointError
+    from mobile_export.aarch64 import ToolError
     from mobile_export.bundle import BundleError
     from mobile_export.export import VerificationError
     from mobile_export.program import ProgramError
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for gate in error.gates:
             print(f"error: gate {gate.name}: {gate.finding}", file=sys.stderr)
         return 2
-    except (CheckpointError, BundleError, ProgramError, ValueError, OSError) as error:
+    except (CheckpointError, BundleError, ProgramError, ToolError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -70,6 +71,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("bundle", type=Path)
     command.set_defaults(run=_inspect)
 
+    text = "write an app for phones that runs a bundle on what the camera sees"
+    command = commands.add_parser("project", help=text, description=text)
+    command.add_argument("platform", choices=["android", "ios"])
+    command.add_argument("bundle", type=Path)
+    command.add_argument("--out", type=Path, required=True, help="folder of the project")
+    command.add_argument(
+        "--compare", type=Path, metavar="BUNDLE", help="a second bundle that the app can switch to"
+    )
+    command.set_defaults(run=_project)
+
     text = "measure latency and memory of bundles beside each other"
     command = commands.add_parser("bench", help=text, description=text)
     command.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE")
@@ -77,6 +88,25 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     command.add_argument("--repeats", type=int, default=10)
     command.set_defaults(run=_bench)
+
+    text = "run a bundle's program again, on this machine or as 64-bit Arm beside it"
+    more = (
+        " Without --arch the files must match their hashes and the outputs be finite and the same"
+        " again. With --arch aarch64 the program runs under QEMU with the libraries of executorch's"
+        " aarch64 wheel and must agree with this machine. pip fetches that wheel once from PyPI"
+        " into ~/.cache/pocket-vggt: with the installation, the only thing here that uses the"
+        " network. Debian's g++-aarch64-linux-gnu and qemu-user-static are needed."
+    )
+    command = commands.add_parser(
+        "verify", help=text, description=f"{text[0].upper()}{text[1:]}.{more}"
+    )
+    command.add_argument("bundle", type=Path)
+    command.add_argument("--arch", choices=["x86_64", "aarch64"], help="default: this machine's")
+    command.add_argument("--views", type=_counts, metavar="N,N,...", help="default: all")
+    text = "the processor that QEMU plays, such as cortex-a72 (default: max,sme=off)"
+    command.add_argument("--cpu", metavar="NAME", help=text)
+    command.add_argument("--offline", action="store_true", help="fetch nothing")
+    command.set_defaults(run=_verify)
     return parser
 
 
@@ -112,10 +142,41 @@ def _inspect(args: argparse.Namespace, _: str) -> None:
         print(json.dumps(manifest["accuracy"], indent=2))
 
 
+def _project(args: argparse.Namespace, _: str) -> None:
+    from mobile_export.project import write_project
+
+    record = write_project(args.platform, args.bundle, args.out, args.compare)
+    names = " and ".join(
+        f"{entry['model']} ({entry['precision']})" for entry in record["bundles"].values()
+    )
+    print(f"{args.out}: {names} for {args.platform}, runtime {record['executorch']}")
+    print(f"  how to build and run it: {args.out / 'README.md'}")
+
+
 def _bench(args: argparse.Namespace, _: str) -> None:
     from mobile_export.bench import format_table, measure
 
     print(format_table(measure(args.bundles, args.views, args.threads, args.repeats)))
+
+
+def _verify(args: argparse.Namespace, _: str) -> None:
+    from mobile_export.export import VerificationError
+    from mobile_export.rerun import rerun
+
+    failed = []
+    for gate in rerun(
+        args.bundle,
+        arch=args.arch,
+        view_counts=args.views,
+        cpu=args.cpu,
+        offline=args.offline,
+        report=lambda step: print(step, file=sys.stderr, flush=True),
+    ):
+        print(f"  {gate.name}: {gate.finding}", flush=True)
+        if not gate.passed:
+            failed.append(gate)
+    if failed:
+        raise VerificationError(failed)
 
 
 def _summary(path: Path, manifest: dict[str, Any]) -> str:
