@@ -135,7 +135,9 @@ def _points(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _confidence(rng: np.random.Generator) -> dict[str, Any]:
-    values = (1 + rng.exponential(2, 611)).round(4).astype(np.float32)
+    # Equal ones have no order.
+    values = np.unique((1 + rng.exponential(2, 611)).round(4).astype(np.float32))
+    values = rng.permutation(values)
     place = np.argsort(np.argsort(values))
     rank = place * 255 // (len(values) - 1)
     quantiles = [0.0, 0.05, 0.3, 0.5, 0.9, 1.0]
