@@ -11,7 +11,7 @@ final class CameraFrames: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate
     private let turns: AVCaptureDevice.RotationCoordinator
     private var observers: [NSKeyValueObservation] = []
 
-    // How far frames have to be turned to be upright; set on the main thread.
+    // How far frames have to be turned to be upright.
     private let lock = NSLock()
     private var rotation = 0
 
@@ -87,6 +87,13 @@ final class CameraFrames: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate
         session.offer(frame, at: time)
     }
 
+    private func turnPreview(by angle: CGFloat) {
+        guard let connection = preview.connection,
+            connection.isVideoRotationAngleSupported(angle)
+        else { return }
+        connection.videoRotationAngle = angle
+    }
+
     /// Follow how the device is held.
     private func observe() {
         let options: NSKeyValueObservingOptions = [.initial, .new]
@@ -94,10 +101,7 @@ final class CameraFrames: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate
             turns.observe(\.videoRotationAngleForHorizonLevelPreview, options: options) {
                 [weak self] turns, _ in
                 let angle = turns.videoRotationAngleForHorizonLevelPreview
-                guard let connection = self?.preview.connection,
-                    connection.isVideoRotationAngleSupported(angle)
-                else { return }
-                connection.videoRotationAngle = angle
+                DispatchQueue.main.async { self?.turnPreview(by: angle) }
             },
             turns.observe(\.videoRotationAngleForHorizonLevelCapture, options: options) {
                 [weak self] turns, _ in

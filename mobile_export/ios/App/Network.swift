@@ -49,9 +49,9 @@ final class Network {
         }
         let module = try load(name)
         let shape = [images.count, 3, manifest.height, manifest.width]
-        let input = Tensor<Float>(planar(images), shape: shape)
+        let inputs = [Tensor<Float>(planar(images), shape: shape)]
         let start = Date()
-        let outputs: [Value] = try module.execute(name, [input])
+        let outputs: [Value] = try module.execute(name, inputs)
         runMillis = Date().timeIntervalSince(start) * 1000
         guard outputs.count == manifest.outputs.count else {
             throw Fault("the runtime could not run \(name)")

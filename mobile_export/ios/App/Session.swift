@@ -111,6 +111,7 @@ final class Session: ObservableObject {
         do {
             image = try fitFrame(frame, height: manifest.height, width: manifest.width)
         } catch {
+            update { $0.asked = false }
             tell(error.localizedDescription)
             return
         }

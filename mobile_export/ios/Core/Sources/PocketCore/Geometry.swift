@@ -30,18 +30,21 @@ private let maxFov = Double.pi - 0.02
 public func decodePoses(_ code: [Float], height: Int, width: Int) -> [Camera] {
     stride(from: 0, to: code.count, by: 9).map { start in
         let value = code[start..<start + 9].map(Double.init)
+        // Small steps: the compiler gives up on long formulas.
         let (x, y, z, w) = (value[3], value[4], value[5], value[6])
-        let square = x * x + y * y + z * z + w * w
-        let s = 2 / max(square, Double.leastNonzeroMagnitude)
-        let rows: [[Double]] = [
-            [1 - s * (y * y + z * z), s * (x * y - z * w), s * (x * z + y * w), value[0]],
-            [s * (x * y + z * w), 1 - s * (x * x + z * z), s * (y * z - x * w), value[1]],
-            [s * (x * z - y * w), s * (y * z + x * w), 1 - s * (x * x + y * y), value[2]],
-        ]
+        let square: Double = x * x + y * y + z * z + w * w
+        let s: Double = 2 / max(square, Double.leastNonzeroMagnitude)
+        let (sx, sy, sz) = (s * x, s * y, s * z)
+        let (xx, xy, xz, xw) = (sx * x, sx * y, sx * z, sx * w)
+        let (yy, yz, yw) = (sy * y, sy * z, sy * w)
+        let (zz, zw) = (sz * z, sz * w)
+        let first: [Double] = [1 - yy - zz, xy - zw, xz + yw, value[0]]
+        let second: [Double] = [xy + zw, 1 - xx - zz, yz - xw, value[1]]
+        let third: [Double] = [xz - yw, yz + xw, 1 - xx - yy, value[2]]
         let fovY = min(max(value[7], minFov), maxFov)
         let fovX = min(max(value[8], minFov), maxFov)
         return Camera(
-            extrinsic: Array(rows.joined()),
+            extrinsic: first + second + third,
             focalX: Double(width) / 2 / tan(fovX / 2),
             focalY: Double(height) / 2 / tan(fovY / 2),
             centreX: Double(width) / 2,

@@ -90,6 +90,7 @@ class Session(
         val image = try {
             fitFrame(frame, size.height, size.width)
         } catch (error: IllegalArgumentException) {
+            asked.set(false)
             say(error.message.orEmpty())
             return
         }
