@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fgq.files import replacing_folder, require_replaceable
-from mobile_export.bundle import MANIFEST, BundleError, read_bundle
+from mobile_export.bundle import MANIFEST, PROGRAM, BundleError, read_bundle
 from mobile_export.golden import color_table, golden_vectors
 
 Platform = Literal["android", "ios"]
@@ -43,17 +43,21 @@ def write_project(
     require_replaceable(out, RECORD)
     bundles = {"main": bundle} | ({"compare": compare} if compare else {})
     manifests = {role: read_bundle(folder) for role, folder in bundles.items()}
-    version = _runtime_version(manifests)
+    try:
+        version = _runtime_version(manifests)
+        entries = {role: _entry(manifest) for role, manifest in manifests.items()}
+    except (KeyError, TypeError) as error:
+        raise BundleError(f"a bundle's manifest lacks or garbles an entry: {error}") from error
     record: dict[str, Any] = {
         "format": "pocket-vggt-project",
         "platform": platform,
         "executorch": version,
-        "bundles": {role: _entry(manifest) for role, manifest in manifests.items()},
+        "bundles": entries,
     }
     values = {
         "EXECUTORCH_VERSION": version,
         "COLOR_TABLE": color_table().tobytes().hex(),
-        "MODELS": "\n".join(_line(role, entry) for role, entry in record["bundles"].items()),
+        "MODELS": "\n".join(_line(role, entry) for role, entry in entries.items()),
     }
     with replacing_folder(out, RECORD) as folder:
         _copy_template(Path(__file__).with_name(platform), folder, values)
@@ -76,6 +80,9 @@ def _runtime_version(manifests: dict[str, dict[str, Any]]) -> str:
     """The one runtime version that the bundles ask for; ValueError if they do not fit together."""
     main = manifests["main"]
     for manifest in manifests.values():
+        # The names become paths in the project.
+        if any(Path(name).name != name for name in manifest["files"]):
+            raise ValueError("the bundle names a file outside of itself")
         if manifest["backend"] != "xnnpack":
             raise ValueError(
                 f"the projects' runtime has the XNNPACK backend only, not {manifest['backend']}"
@@ -109,7 +116,7 @@ def _copy_template(template: Path, folder: Path, values: dict[str, str]) -> None
 
 
 def _entry(manifest: dict[str, Any]) -> dict[str, Any]:
-    program = manifest["files"]["model.pte"]
+    program = manifest["files"][PROGRAM]
     return {
         "model": manifest["model"]["name"],
         "license": manifest["model"]["license"],

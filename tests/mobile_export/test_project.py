@@ -261,6 +261,19 @@ def test_a_strange_version_is_refused(make_bundle: MakeBundle, tmp_path: Path) -
         write_project("android", bundle, tmp_path / "project")
 
 
+def test_a_file_outside_of_the_bundle_is_refused(make_bundle: MakeBundle, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"x")
+    files = {"../secret": {"sha256": file_sha256(tmp_path / "secret"), "bytes": 1}}
+    with pytest.raises(ValueError, match="outside"):
+        write_project("android", make_bundle(files=files), tmp_path / "project")
+
+
+@pytest.mark.parametrize("entry", ["files", "methods", "input"])
+def test_an_empty_entry_is_refused(entry: str, make_bundle: MakeBundle, tmp_path: Path) -> None:
+    with pytest.raises((BundleError, ValueError)):
+        write_project("android", make_bundle(**{entry: {}}), tmp_path / "project")
+
+
 def test_a_damaged_bundle_is_refused(make_bundle: MakeBundle, tmp_path: Path) -> None:
     bundle = make_bundle()
     (bundle / "model.pte").write_bytes(b"other")
