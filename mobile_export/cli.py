@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fgq.arguments import parse_size
+from mobile_export.backends import BACKENDS, make_backend
 
 # One spinning thread pool beside another slows both many times.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -55,9 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("export", help=text, description=text)
     command.add_argument("checkpoint", type=Path, help="in floating point or quantized")
     command.add_argument("--out", type=Path, required=True, help="folder of the bundle")
-    command.add_argument("--backend", choices=["xnnpack"], default="xnnpack")
+    command.add_argument("--backend", choices=BACKENDS, default="xnnpack")
+    command.add_argument("--fp16", action="store_true", help="half precision (vulkan)")
+    text = "for GPUs with 2048 texels a side (vulkan)"
+    command.add_argument("--small-textures", action="store_true", help=text)
     text = "of a floating-point checkpoint, which is rounded to nearest; others go in as they are"
-    command.add_argument("--precision", choices=["fp32", "8da4w", "8da8w"], help=text)
+    command.add_argument("--precision", choices=["fp32", "8da4w", "8da8w", "4w"], help=text)
     command.add_argument("--views", type=_counts, default=[1, 2, 4, 8], metavar="N,N,...")
     command.add_argument("--size", type=_size, default=(168, 224), metavar="HxW")
     command.add_argument("--heads", type=_heads, default=["camera", "depth"], metavar="HEAD,...")
@@ -117,7 +121,7 @@ def _export(args: argparse.Namespace, command: str) -> None:
     manifest = export_bundle(
         args.checkpoint,
         args.out,
-        backend=args.backend,
+        backend=make_backend(args.backend, args.fp16, args.small_textures),
         precision=args.precision,
         view_counts=args.views,
         size=args.size,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from fgq.quant import (
     weights_file,
 )
 from fgq.vggt import VGGT, CheckpointError, load_checkpoint
-from mobile_export.backends import BACKENDS, Backend
+from mobile_export.backends import Backend
 from mobile_export.bundle import MANIFEST, PROGRAM, BundleError, make_manifest, write_manifest
 from mobile_export.gate import Gate
 from mobile_export.graph import DeviceVGGT
@@ -31,7 +32,12 @@ from mobile_export.lower import lower, write_program
 from mobile_export.verify import verify
 
 # Linears of integer weights, and inputs of 8 bit rounded token by token at run time.
-GRID_OF_PRECISION = {"8da4w": DEVICE_GRID, "8da8w": WIDE_GRID}
+# In 4w the inputs stay as they are.
+GRID_OF_PRECISION = {
+    "8da4w": DEVICE_GRID,
+    "8da8w": WIDE_GRID,
+    "4w": replace(DEVICE_GRID, name="4w-g32", activation_bits=None),
+}
 
 
 class VerificationError(Exception):
@@ -46,7 +52,7 @@ def export_bundle(
     checkpoint: Path,
     out: Path,
     *,
-    backend: str,
+    backend: Backend,
     precision: str | None,
     view_counts: Sequence[int],
     size: tuple[int, int],
@@ -59,24 +65,23 @@ def export_bundle(
 ) -> dict[str, Any]:
     """Write a bundle folder and return its manifest; the same inputs give the same bytes.
 
-    precision: "fp32" of a floating-point checkpoint, or "8da4w" or "8da8w", to which it is rounded
-    to nearest; a quantized one goes in as it is (None, or its own). `report` is told what is being
-    done. Raises CheckpointError for the checkpoint, ValueError for a head that it lacks or what
-    the backend does not compute, BundleError if the bundle cannot be written, and
-    VerificationError with the failed gates; then nothing is written.
+    precision: "fp32" of a floating-point checkpoint, or "8da4w", "8da8w" or "4w", to which it is
+    rounded to nearest; a quantized one goes in as it is (None, or its own), or in 4w with its
+    codes of 8da4w. `report` is told what is being done. Raises CheckpointError for the checkpoint,
+    ValueError for a head that it lacks or what the backend does not compute, BundleError if the
+    bundle cannot be written, and VerificationError with the failed gates; then nothing is written.
     """
-    target = BACKENDS[backend]
-    model, quantization = _load(checkpoint, precision, target)
+    model, quantization = _load(checkpoint, precision, backend)
     with torch.device("meta"):
         parameters = sum(p.numel() for p in VGGT(model.config).parameters())
-    graph = DeviceVGGT(model, view_counts, size, heads)
+    graph = DeviceVGGT(model, view_counts, size, heads, backend.gpu)
     try:
         with replacing_folder(out, MANIFEST) as part:
             program = part / PROGRAM
             report(f"lowering {len(view_counts)} methods, about a minute each")
-            write_program(lower(graph, view_counts, target), program)
+            write_program(lower(graph, view_counts, backend), program)
             report("verifying")
-            gates = verify(program, graph, model, view_counts, target)
+            gates = verify(program, graph, model, view_counts, backend)
             if failed := [gate for gate in gates if not gate.passed]:
                 raise VerificationError(failed)
             manifest = make_manifest(
@@ -89,7 +94,7 @@ def export_bundle(
                 },
                 config=model.config,
                 quantization=quantization,
-                backend=backend,
+                backend=backend.name,
                 view_counts=view_counts,
                 size=size,
                 heads=heads,
@@ -108,6 +113,9 @@ def _load(checkpoint: Path, precision: str | None, backend: Backend) -> tuple[VG
     if is_packed(checkpoint):
         model, recipe = load_packed(checkpoint), load_recipe(checkpoint)
         own = _precision_of(model, checkpoint)
+        if precision == "4w" and own == "8da4w":
+            _check_backend(precision, backend)
+            return _without_rounded_inputs(model, recipe)
         if precision not in (None, own):
             raise CheckpointError(
                 f"{checkpoint}: is in {own} and cannot be exported as {precision}"
@@ -123,6 +131,16 @@ def _load(checkpoint: Path, precision: str | None, backend: Backend) -> tuple[VG
         return model, {"name": "fp32"}
     quantize_rtn(model, GRID_OF_PRECISION[precision])
     return model, make_recipe(model, {"method": "rtn"})
+
+
+def _without_rounded_inputs(model: VGGT, recipe: dict[str, Any]) -> tuple[VGGT, dict[str, Any]]:
+    """The same codes in 4w. CheckpointError for linears of 8 bit, which need rounded inputs."""
+    grid = GRID_OF_PRECISION["4w"]
+    for name, site in fake_quantized(model).items():
+        if site.grid != DEVICE_GRID:
+            raise CheckpointError(f"{name} is in 8 bit, which 4w programs have no kernel for")
+        site.grid = grid
+    return model, {**recipe, "name": grid.name}
 
 
 def _check_backend(precision: str, backend: Backend) -> None:

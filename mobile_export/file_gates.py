@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 
@@ -153,3 +154,14 @@ def integer_calls(graph: nn.Module, images: torch.Tensor) -> list[IntxUnpackedTo
     for hook in hooks:
         hook.remove()
     return calls
+
+
+def constant_hashes(file: PTEFile) -> dict[str, str]:
+    """SHA-256 of every named constant of a program."""
+    if file.named_data is None:
+        return {}
+    buffers = file.named_data.buffers
+    return {
+        key: hashlib.sha256(buffers[entry.buffer_index]).hexdigest()
+        for key, entry in file.named_data.pte_data.items()
+    }

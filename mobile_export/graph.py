@@ -46,13 +46,19 @@ class DeviceVGGT(nn.Module):
     """`forward(images [S, 3, H, W] in [0, 1])` -> outputs in the order of `output_names`:
 
     pose_enc [S, 9]; depth, depth_conf [S, H, W]; world_points [S, H, W, 3] and its conf [S, H, W].
-    One scene; H, W and the possible S are fixed. The network's int4 codes are taken as they are.
+    One scene; H, W and the possible S are fixed. The network's integer codes are taken as they are.
+    `gpu`: for delegates that take convolutions of one image only and no integer weight twice.
 
     Raises ValueError if a head is missing or LayerScale is not folded.
     """
 
     def __init__(
-        self, model: VGGT, view_counts: Sequence[int], size: tuple[int, int], heads: Sequence[str]
+        self,
+        model: VGGT,
+        view_counts: Sequence[int],
+        size: tuple[int, int],
+        heads: Sequence[str],
+        gpu: bool = False,
     ) -> None:
         super().__init__()
         missing = [head for head in heads if head not in model.config.heads]
@@ -63,7 +69,7 @@ class DeviceVGGT(nn.Module):
         self.view_counts, self.heads = tuple(view_counts), tuple(heads)
         self.grid = (size[0] // config.patch_size, size[1] // config.patch_size)
         aggregator = model.aggregator
-        self.patch_embed = DevicePatchEmbed(aggregator.patch_embed, self.grid, view_counts)
+        self.patch_embed = DevicePatchEmbed(aggregator.patch_embed, self.grid, view_counts, gpu)
         special = torch.cat((aggregator.camera_token, aggregator.register_token), dim=2)[0]
         for views in view_counts:
             tokens = torch.cat((special[:1], special[1:].expand(views - 1, -1, -1)))
@@ -80,9 +86,15 @@ class DeviceVGGT(nn.Module):
         self.global_blocks = nn.ModuleList(
             DeviceBlock(b, rotary=True) for b in aggregator.global_blocks
         )
-        self.camera_head = DeviceCameraHead(model.camera_head) if "camera" in heads else None
-        self.depth_head = DeviceDenseHead(model.depth_head, size) if "depth" in heads else None
-        self.point_head = DeviceDenseHead(model.point_head, size) if "point" in heads else None
+        self.camera_head = (
+            DeviceCameraHead(model.camera_head, unrolled=gpu) if "camera" in heads else None
+        )
+        self.depth_head = (
+            DeviceDenseHead(model.depth_head, size, view_by_view=gpu) if "depth" in heads else None
+        )
+        self.point_head = (
+            DeviceDenseHead(model.point_head, size, view_by_view=gpu) if "point" in heads else None
+        )
         self.eval().requires_grad_(False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -123,8 +135,10 @@ class DevicePatchEmbed(nn.Module):
         embed: ConvPatchEmbed | DinoPatchEmbed,
         grid: tuple[int, int],
         view_counts: Sequence[int],
+        view_by_view: bool = False,
     ) -> None:
         super().__init__()
+        self.view_by_view = view_by_view
         convolution = embed.proj if isinstance(embed, ConvPatchEmbed) else embed.patch_embed.proj
         self.convolution = _with_normalisation(convolution)
         self.blocks = nn.ModuleList()
@@ -148,7 +162,9 @@ class DevicePatchEmbed(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         views = images.shape[0]
-        patches = self.convolution(images).flatten(2).permute(0, 2, 1)
+        parts = [images[i : i + 1] for i in range(views)] if self.view_by_view else [images]
+        parts = [self.convolution(part).flatten(2).permute(0, 2, 1) for part in parts]
+        patches = torch.cat(parts) if len(parts) > 1 else parts[0]
         if self.norm is None:
             return patches
         first = self.get_buffer(f"first_{views}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -16,14 +17,17 @@ from mobile_export.linears import device_linear, plain_linear
 
 
 class DeviceCameraHead(nn.Module):
-    """Camera tokens [1, S, 2C] -> pose code [S, 9] of the last iteration."""
+    """Camera tokens [1, S, 2C] -> pose code [S, 9] of the last iteration.
+
+    All iterations have the same weights. With `unrolled` each holds them as its own, for a
+    delegate that cannot use a weight twice; the program's file has them once all the same.
+    """
 
     start: Tensor
 
-    def __init__(self, head: CameraHead) -> None:
+    def __init__(self, head: CameraHead, unrolled: bool = False) -> None:
         super().__init__()
         dim = head.trunk_norm.normalized_shape[0]
-        self.iterations = head.iterations
         token_norm: nn.Module = head.token_norm
         self.unrotate = None
         if isinstance(token_norm, UnrotatingNorm):
@@ -32,11 +36,11 @@ class DeviceCameraHead(nn.Module):
         self.token_norm = DeviceLayerNorm.of(token_norm)
         self.plain_norm = DeviceLayerNorm(dim, eps=1e-6)
         self.register_buffer("start", head.empty_pose_tokens.detach().clone())
-        self.embed_pose = device_linear(head.embed_pose)
-        self.modulation = device_linear(head.poseLN_modulation[1])
-        self.trunk = nn.ModuleList(DeviceBlock(block, rotary=False) for block in head.trunk)
-        self.trunk_norm = DeviceLayerNorm.of(head.trunk_norm)
-        self.pose_branch = DeviceMlp(head.pose_branch)
+        step = DeviceCameraStep(head)
+        steps = [step] + [
+            copy.deepcopy(step) if unrolled else step for _ in range(1, head.iterations)
+        ]
+        self.steps = nn.ModuleList(steps)
 
     def forward(self, tokens: Tensor) -> Tensor:
         views, dim = tokens.shape[1:]
@@ -45,29 +49,47 @@ class DeviceCameraHead(nn.Module):
         z = self.token_norm(tokens)
         z_plain = self.plain_norm(z)
         code = self.start
-        for i in range(self.iterations):
-            modulation = self.modulation(F.silu(self.embed_pose(code)))
-            shift, scale, gate = thirds(modulation)
-            y = z + gate * (z_plain * (1.0 + scale) + shift)
-            for block in self.trunk:
-                y = block(y, views, 1)
-            correction = self.pose_branch(self.trunk_norm(y))
+        for i, step in enumerate(self.steps):
+            correction = step(code, z, z_plain)
             code = correction if i == 0 else code + correction
         pose = torch.cat((code[..., :7], code[..., 7:].relu()), dim=-1)
         return pose.reshape(views, -1)
 
 
+class DeviceCameraStep(nn.Module):
+    """One iteration: pose code [1, S or 1, 9], tokens with and without their norm's gain ->
+    correction of the code [1, S, 9]."""
+
+    def __init__(self, head: CameraHead) -> None:
+        super().__init__()
+        self.embed_pose = device_linear(head.embed_pose)
+        self.modulation = device_linear(head.poseLN_modulation[1])
+        self.trunk = nn.ModuleList(DeviceBlock(block, rotary=False) for block in head.trunk)
+        self.trunk_norm = DeviceLayerNorm.of(head.trunk_norm)
+        self.pose_branch = DeviceMlp(head.pose_branch)
+
+    def forward(self, code: Tensor, z: Tensor, z_plain: Tensor) -> Tensor:
+        shift, scale, gate = thirds(self.modulation(F.silu(self.embed_pose(code))))
+        y = z + gate * (z_plain * (1.0 + scale) + shift)
+        for block in self.trunk:
+            y = block(y, z.shape[1], 1)
+        correction: Tensor = self.pose_branch(self.trunk_norm(y))
+        return correction
+
+
 class DeviceDenseHead(nn.Module):
     """Patch tokens of four layers, each [S, n, 2C] -> values [S, H, W(, C')], confidence [S, H, W].
 
-    One channel of values is depth, three are points.
+    One channel of values is depth, three are points. With `view_by_view`
+    convolutions are of one image at a time.
     """
 
     columns: Tensor
     rows: Tensor
 
-    def __init__(self, head: DPTHead, size: tuple[int, int]) -> None:
+    def __init__(self, head: DPTHead, size: tuple[int, int], view_by_view: bool = False) -> None:
         super().__init__()
+        self.view_by_view = view_by_view
         config, scratch = head.config, head.scratch
         self.size = size
         self.grid = (size[0] // config.patch_size, size[1] // config.patch_size)
@@ -104,6 +126,9 @@ class DeviceDenseHead(nn.Module):
         self.register_buffer("rows", rows)
 
     def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        if self.view_by_view and len(levels[0]) > 1:
+            views = [self.forward([x[i : i + 1] for x in levels]) for i in range(len(levels[0]))]
+            return torch.cat([value for value, _ in views]), torch.cat([c for _, c in views])
         maps = []
         for i, tokens in enumerate(levels):
             x = self.projects[i](self.norm(tokens)) + self.get_buffer(f"offset_{i}")

@@ -11,13 +11,14 @@ from torchao.quantization.quantize_.workflows.intx.intx_unpacked_to_int8_tensor 
 
 from fgq.quant import Affine, FakeQuantLinear
 
+ROUNDED_INPUT = IntxUnpackedToInt8TensorActivationQuantization.INT8_ASYM_PER_TOKEN
+
 
 def device_linear(linear: nn.Module, rows: Tensor | None = None) -> nn.Module:
     """A linear that lowers to the delegate's kernel, with its output rows in the order `rows`.
 
     Codes and scales of a `FakeQuantLinear` go in unchanged. The order does not touch the grid:
-    groups run along the input width. On a grid that leaves its input alone, the weight goes in as
-    real numbers.
+    groups run along the input width.
     """
     assert isinstance(linear, nn.Linear | FakeQuantLinear)
     with torch.device("meta"):
@@ -26,8 +27,6 @@ def device_linear(linear: nn.Module, rows: Tensor | None = None) -> nn.Module:
         result.bias = nn.Parameter(_taken(linear.bias.detach(), rows), requires_grad=False)
     if isinstance(linear, nn.Linear):
         weight = _taken(linear.weight.detach(), rows)
-    elif linear.grid.activation_bits is None:
-        weight = _taken(linear.quantized_weight.dequantize(), rows)
     else:
         weight = _integer_weight(linear, rows)
     result.weight = nn.Parameter(weight, requires_grad=False)
@@ -66,7 +65,7 @@ def _integer_weight(linear: FakeQuantLinear, rows: Tensor | None) -> IntxUnpacke
         target_dtype=torch.int4 if grid.weight_bits == 4 else torch.int8,  # type: ignore[attr-defined]
         block_size=(1, grid.group_size or linear.in_features),
         dtype=torch.float32,
-        activation_quantization=IntxUnpackedToInt8TensorActivationQuantization.INT8_ASYM_PER_TOKEN,
+        activation_quantization=None if grid.activation_bits is None else ROUNDED_INPUT,
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from executorch.exir._serialize._program import PTEFile
+if TYPE_CHECKING:  # the command line looks at the names of the backends and must start fast
+    from executorch.exir._serialize._program import PTEFile
 
-from mobile_export.gate import Gate
-from mobile_export.graph import DeviceVGGT
+    from mobile_export.gate import Gate
+    from mobile_export.graph import DeviceVGGT
 
 
 class Backend(Protocol):
@@ -16,12 +17,20 @@ class Backend(Protocol):
 
     precisions: what it computes, the names of `--precision`. runs_here: whether this machine's
     runtime has it; if not, its programs are checked by their structure and their graph is run
-    without it.
+    without it. gpu: see `DeviceVGGT`.
     """
 
-    name: str
-    precisions: tuple[str, ...]
-    runs_here: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def precisions(self) -> tuple[str, ...]: ...
+
+    @property
+    def runs_here(self) -> bool: ...
+
+    @property
+    def gpu(self) -> bool: ...
 
     def partitioners(self) -> list[Any]: ...
 

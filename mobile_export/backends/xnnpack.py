@@ -22,7 +22,7 @@ from torchao.quantization.quantize_.workflows.intx.intx_unpacked_to_int8_tensor 
     IntxUnpackedToInt8Tensor,
 )
 
-from mobile_export.file_gates import integer_calls, weight_bits
+from mobile_export.file_gates import constant_hashes, integer_calls, weight_bits
 from mobile_export.gate import Gate
 from mobile_export.graph import DeviceVGGT
 
@@ -45,6 +45,7 @@ class XnnpackTarget:
     name = "xnnpack"
     precisions: tuple[str, ...] = ("fp32", "8da4w", "8da8w")
     runs_here = True
+    gpu = False
 
     def partitioners(self) -> list[Any]:
         return [XnnpackPartitioner()]
@@ -54,7 +55,7 @@ class XnnpackTarget:
         integers, with its very codes and scales."""
         images = torch.zeros(graph.view_counts[0], 3, *graph.size)
         expected = Counter(map(_expected, integer_calls(graph, images)))
-        constants = _constants(file)
+        constants = constant_hashes(file)
         for plan in file.program.execution_plan:
             foreign = sorted({d.id for d in plan.delegates} - {DELEGATE})
             yield Gate(
@@ -124,17 +125,6 @@ def _expected(weight: IntxUnpackedToInt8Tensor) -> tuple[str, ...]:
         *INTEGER_TYPES[weight_bits(weight)],
         *(hashlib.sha256(part).hexdigest() for part in parts),
     )
-
-
-def _constants(file: PTEFile) -> dict[str, str]:
-    """SHA-256 of every named constant of the program."""
-    if file.named_data is None:
-        return {}
-    buffers = file.named_data.buffers
-    return {
-        key: hashlib.sha256(buffers[entry.buffer_index]).hexdigest()
-        for key, entry in file.named_data.pte_data.items()
-    }
 
 
 def _short(datatype: str) -> str:

@@ -15,7 +15,7 @@ from executorch.exir._serialize._program import deserialize_pte_binary
 from fgq.methods import quantize_rtn
 from fgq.quant import GRIDS, FakeQuantLinear, load_packed, save_packed
 from fgq.vggt import VGGT, save_checkpoint
-from mobile_export.backends import BACKENDS
+from mobile_export.backends import make_backend
 from mobile_export.bench import format_table, measure
 from mobile_export.bundle import BundleError, read_bundle
 from mobile_export.cli import main
@@ -24,7 +24,7 @@ from mobile_export.program import ProgramError, RunningProgram
 from mobile_export.verify import output_gates, probe_images
 
 SIZE = (28, 42)
-XNNPACK = BACKENDS["xnnpack"]
+XNNPACK = make_backend("xnnpack")
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from torchao.quantization import IntxUnpackedToInt8Tensor
 from fgq.methods import quantize_rtn
 from fgq.quant import GRIDS, FakeQuantLinear, quantize_weight
 from fgq.vggt import VGGT
-from mobile_export.backends import BACKENDS
+from mobile_export.backends import make_backend
 from mobile_export.file_gates import operator_gates, size_gates, weight_gates
 from mobile_export.gate import Gate
 from mobile_export.graph import DeviceVGGT
@@ -26,7 +26,7 @@ from mobile_export.linears import device_linear
 from mobile_export.lower import lower, write_program
 from mobile_export.verify import eager_gates, graph_gates, relative_error
 
-XNNPACK = BACKENDS["xnnpack"]
+XNNPACK = make_backend("xnnpack")
 KNOWN = set(_C._get_operator_names())
 
 

@@ -22,7 +22,7 @@ from fgq.quant import (
 )
 from fgq.quant.rotation import residual_rotation, rotate_residual
 from fgq.vggt import VGGT, VGGTConfig
-from mobile_export.backends import BACKENDS
+from mobile_export.backends import make_backend
 from mobile_export.bundle import read_bundle
 from mobile_export.cli import main
 from mobile_export.graph import DeviceVGGT
@@ -129,4 +129,4 @@ def test_what_no_backend_computes_is_said(make_model: Callable[..., VGGT]) -> No
         quantize_weight(torch.randn(8, 32)), None, replace(DEVICE_GRID, activation_bits=None)
     )
     assert torch.equal(device_linear(site).weight, site.quantized_weight.dequantize())
-    assert "8da8w" in BACKENDS["xnnpack"].precisions
+    assert "8da8w" in make_backend("xnnpack").precisions
