@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from fgq.files import file_sha256, replacing_folder
 from mobile_export.program import ProgramError
 
-# With the matrix extension (SME) on, 8-bit linears of the wheel's 1.5.1 come out 3% wrong under
-# QEMU 7.2; whose fault it is, is not known. No phone of today has it without the dot products that
-# run instead.
+# With the matrix extension (SME) on, 8-bit linears (8da8w) of executorch 1.5.1 were seen 3% wrong
+# under QEMU 7.2, whether by its fault or the kernel's is open; 4-bit ones are right either way. So
+# SME is not covered: `--cpu max` turns it on.
 DEFAULT_CPU = "max,sme=off"
 
 SYSROOT = Path("/usr/aarch64-linux-gnu")
