@@ -8,6 +8,7 @@ bytes of the outputs to stdout.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
 import os
@@ -16,6 +17,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+# Packed weights are shared as app.engine does it, which has the reasons; neither package may
+# import the other.
+SET_OPTION = "_ZN10executorch7runtime10set_optionEPKcNS0_4SpanINS0_13BackendOptionEEE"
 
 
 def _memory(field: str) -> int:
@@ -28,6 +33,37 @@ def _memory(field: str) -> int:
     return 0
 
 
+class _Option(ctypes.Structure):
+    """executorch::runtime::BackendOption: a name, and a variant of bool, int and text."""
+
+    _fields_ = (
+        ("key", ctypes.c_char * 64),
+        ("value", ctypes.c_char * 256),
+        ("kind", ctypes.c_uint8),
+        ("padding", ctypes.c_uint8 * 3),
+    )
+
+
+class _Span(ctypes.Structure):
+    _fields_ = (("data", ctypes.c_void_p), ("size", ctypes.c_size_t))
+
+
+def share_packed_weights(libraries: Path) -> bool:
+    """Turn the cache on for methods that are loaded from now on; whether this runtime has it.
+
+    libraries: the folder of the runtime's shared libraries, which must be loaded already.
+    """
+    found = sorted(libraries.glob("libexecutorch.*"))
+    if not found:
+        return False
+    set_option = getattr(ctypes.CDLL(str(found[0])), SET_OPTION, None)
+    if set_option is None:
+        return False
+    set_option.argtypes, set_option.restype = (ctypes.c_char_p, _Span), ctypes.c_uint32
+    option = _Option(key=b"weight_cache_enabled", value=b"\x01", kind=0)
+    return bool(set_option(b"XnnpackBackend", _Span(ctypes.addressof(option), 1)) == 0)
+
+
 def main() -> None:
     program_path, method_name, threads = sys.argv[1:]
     # The runtime may print: keep stdout to ourselves.
@@ -38,6 +74,7 @@ def main() -> None:
     from executorch.extension.pybindings import _C
 
     torch.set_num_threads(1)
+    share_packed_weights(Path(_C.__file__).parents[2] / "lib")
     _C._unsafe_reset_threadpool(int(threads))  # before loading: a loaded method keeps its pool
     before = _memory("VmRSS")
     program = _C._load_program(program_path)

@@ -10,8 +10,11 @@ from fgq.quant.rotation import RotatedLayerNorm, RotatedPairNorm
 from fgq.vggt.attention import Attention, Block, Mlp
 from mobile_export.linears import device_linear
 
-# Numbers in one matrix of attention scores; 2^20 are 4 MiB in fp32.
+# Numbers in one matrix of attention scores; 2^20 are 4 MiB in fp32. Where that is a few queries
+# only (many heads, many tokens), a chunk has MIN_QUERIES all the same: thousands of small chunks
+# would be slower, and take hours to lower.
 MAX_SCORES = 2**20
+MIN_QUERIES = 128
 
 
 class DeviceLayerNorm(nn.Module):
@@ -153,7 +156,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Softmax attention of q [B, N, D], k [B, D, M], v [B, M, D], in chunks of queries."""
     batch, queries, _ = q.shape
-    largest = max(1, MAX_SCORES // (batch * k.shape[-1]))
+    largest = max(MIN_QUERIES, MAX_SCORES // (batch * k.shape[-1]))
     if queries <= largest:
         return torch.bmm(torch.softmax(torch.bmm(q, k), dim=-1), v)
     chunks = -(-queries // largest)

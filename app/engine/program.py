@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.engine.buffer import Buffer
+from app.engine.weight_cache import share_packed_weights
 
 
 class Program:
@@ -35,6 +36,7 @@ class Program:
         known = [name.lower() for name in _C._get_registered_backend_names()]
         if f"{backend}backend" not in known:
             raise RuntimeError(f"this runtime has no backend {backend}")
+        share_packed_weights(Path(_C.__file__).parents[2] / "lib")
         if threads is not None:
             _C._unsafe_reset_threadpool(threads)
         self._to_tensor = torch.from_numpy
