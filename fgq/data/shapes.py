@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import cos, sin
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fgq.data.templates import MAX_PATCHES, Floats, catalogue, templates
+from fgq.data.templates import COARSE, MAX_PATCHES, Floats, catalogue, templates
 
 Vector = tuple[float, float, float]
-_EYE = np.eye(3, dtype=np.float32)
+SMALL = 0.12  # metres across: with fewer sides it is as round as a large thing
 
 
 @dataclass(frozen=True)
@@ -28,31 +29,34 @@ class Material:
     glow: float = 0.0
 
 
-@dataclass(frozen=True)
-class Part:
-    """A placed template. size, center [3] and rotation [3, 3] in the frame (rotation [3, 3],
-    origin [3]) of the builder that placed it."""
+class Part(NamedTuple):
+    """A placed template. size, center [3] and rotation [3, 3] in the frame with that number."""
 
     size: Vector
     center: Vector
     rotation: Floats | None
-    frame: tuple[Floats, Floats]
+    frame: int
     material: Material
 
 
 @dataclass
 class Builder:
-    """Collects parts. `at` gives a builder of the same collection whose axes are moved."""
+    """Collects parts, and the frames (rotation [3, 3], origin [3]) that they are placed in. `at`
+    gives a builder of the same collection whose axes are moved."""
 
     parts: dict[str, list[Part]] = field(default_factory=dict)
+    frames: list[tuple[Floats, Floats]] = field(default_factory=list)
     rotation: Floats = field(default_factory=lambda: np.eye(3, dtype=np.float32))
     origin: Floats = field(default_factory=lambda: np.zeros(3, np.float32))
 
+    def __post_init__(self) -> None:
+        self._frame = len(self.frames)
+        self.frames.append((self.rotation, self.origin))
+
     def at(self, x: float, y: float, z: float = 0.0, yaw: float = 0.0) -> Builder:
         origin = self.origin + self.rotation @ np.array((x, y, z), np.float32)
-        return Builder(
-            self.parts, self.rotation @ rotation_z(yaw) if yaw else self.rotation, origin
-        )
+        rotation = self.rotation @ rotation_z(yaw) if yaw else self.rotation
+        return Builder(self.parts, self.frames, rotation, origin)
 
     def add(
         self,
@@ -63,7 +67,9 @@ class Builder:
         rotation: Floats | None = None,
     ) -> None:
         """size: full extents in metres along the part's own axes, before `rotation` [3, 3]."""
-        part = Part(size, center, rotation, (self.rotation, self.origin), material)
+        if shape in COARSE and max(size[0], size[1]) < SMALL:
+            shape = COARSE[shape]
+        part = Part(size, center, rotation, self._frame, material)
         self.parts.setdefault(shape, []).append(part)
 
     def box(self, center: Vector, size: Vector, material: Material, yaw: float = 0.0) -> None:
@@ -84,7 +90,7 @@ def rotation_x(angle: float) -> Floats:
 class Mesh:
     """vertices [V, 3] in metres, triangles [T, 3] of indices into them. part [T]: index into
     materials, half [K, 3] (half extents), turn [K, 3, 3] (world from part), repeats [K] (of the
-    materials) and bounds [K, 2, 3] (lower and upper corners of axis-aligned boxes)."""
+    materials) and bounds [2, K, 3] (lower and upper corners of axis-aligned boxes)."""
 
     vertices: Floats
     triangles: NDArray[np.uint32]
@@ -124,11 +130,14 @@ def join(builder: Builder) -> Mesh:
     """All parts as one mesh."""
     placed = [part for parts in builder.parts.values() for part in parts]
     half = np.array([part.size for part in placed], np.float32) / 2
-    frame = np.array([part.frame[0] for part in placed])
-    own = np.array([_EYE if part.rotation is None else part.rotation for part in placed])
-    turn = frame @ own
-    center = np.array([part.center for part in placed], np.float32)
-    center = (frame @ center[..., None])[..., 0] + np.array([part.frame[1] for part in placed])
+    frame = [part.frame for part in placed]
+    rotations, origins = (np.stack(side)[frame] for side in zip(*builder.frames, strict=True))
+    center = np.array([part.center for part in placed], np.float32)[..., None]
+    center = (rotations @ center)[..., 0] + origins
+    own = {index: part.rotation for index, part in enumerate(placed) if part.rotation is not None}
+    turn, turned = rotations, list(own)
+    if own:
+        turn[turned] = turn[turned] @ np.stack(list(own.values()))
     vertices, triangles, parts, facets, bounds = [], [], [], [], []
     first_part = first_vertex = 0
     for shape, count in ((shape, len(entries)) for shape, entries in builder.parts.items()):
@@ -136,7 +145,7 @@ def join(builder: Builder) -> Mesh:
         scaled = (turn[chosen] * half[chosen, None]).reshape(-1, 3)
         world = (template.vertices @ scaled.T).reshape(-1, count, 3) + center[chosen]
         vertices.append(world.reshape(-1, 3))
-        bounds.append(np.stack([world.min(0), world.max(0)], 1))
+        bounds.append(np.stack([world.min(0), world.max(0)]))
         column = np.arange(count, dtype=np.uint32)[:, None]
         triangles.append(
             (first_vertex + template.triangles[:, None] * count + column).reshape(-1, 3)
@@ -154,6 +163,6 @@ def join(builder: Builder) -> Mesh:
         half,
         turn,
         np.array([part.material.repeats for part in placed], np.float32),
-        np.concatenate(bounds),
+        np.concatenate(bounds, 1),
         np.concatenate(facets),
     )

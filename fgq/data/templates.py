@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
 MAX_PATCHES = 16  # of a template
+COARSE = {name: f"small {name}" for name in ("cylinder", "frustum", "sphere", "torus", "ring")}
 Patch = tuple[Floats, Floats, Floats, Floats]  # a grid of points, normals, uv, and its span
 
 
@@ -181,15 +182,20 @@ def templates() -> dict[str, Template]:
         "rod": _frustum(1.0, 8),
         "cone": _frustum(0.0),
         "frustum": _frustum(0.6),
-        "sphere": _sphere(),
-        "leaf": _sphere(0.0, 4, 6),
-        "bowl": _sphere(0.5, 6),
+        "sphere": _sphere(0.0, 9, 18),
+        "leaf": _sphere(0.0, 4, 4),
+        "bowl": _sphere(0.5, 5, 16),
         "torus": _torus(0.25),
-        "ring": _torus(0.1),
+        "ring": _torus(0.1, 6, 20),
         "prism": _extruded(_polygon(3)),
         "hexagon": _extruded(_polygon(6)),
         "star": _extruded(_polygon(10, 0.5)),
         "ell": _extruded(ell),
+        "small cylinder": _frustum(1.0, 12),
+        "small frustum": _frustum(0.6, 12),
+        "small sphere": _sphere(0.0, 7, 12),
+        "small torus": _torus(0.25, 6, 12),
+        "small ring": _torus(0.1, 5, 12),
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import cos, dist, exp, hypot, sin
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,22 +92,24 @@ def _walk(
     while len(path) < views:
         view = path[-1]
         reach = min(0.4 * pace, 0.4 * pace**0.5 * float(np.median(view.depth)))
+        distance = dist(goal.tolist(), view.position.tolist())
         for attempt in range(14):
-            step = np.clip(stride * np.exp(rng.normal(0, 0.35)), 0.04, reach) * 0.85**attempt
+            step = min(max(stride * exp(rng.normal(0, 0.35)), 0.04), reach) * 0.85**attempt
             turned = _unit(heading + rng.normal(0, 0.35 + 0.1 * attempt, 3) * (1, 1, 0.4))
             position = view.position + (max(step, 0.04) * turned).astype(np.float32)
-            distance = float(np.linalg.norm(goal - view.position))
             aim = goal + rng.normal(0, wander * distance * 0.5**attempt + 0.01, 3)
-            rotation = look_at(position, aim, roll + rng.normal(0, 0.02))
-            if _angle(rotation, view.rotation) > pace * MAX_TURN or not is_clear(room, position):
+            tilt = roll + rng.normal(0, 0.02)
+            if not is_clear(room, position):
+                continue
+            rotation = look_at(position, aim, tilt)
+            if _cosine(rotation, view.rotation) < np.cos(pace * MAX_TURN):
                 continue
             if tracer.blocked(view.position[None], position[None])[0]:
                 continue
             candidate = probe(tracer, lens, rotation, position)
             if not _worth_seeing(candidate):
                 continue
-            pairs = ((view, candidate), (candidate, view))
-            if all(_seen(lens, one, [other])[0] >= min_overlap for one, other in pairs):
+            if overlap_matrix(lens, [view, candidate]).min() >= min_overlap:
                 path.append(candidate)
                 heading, goal = turned, 0.7 * goal + 0.3 * aim
                 break
@@ -142,11 +145,13 @@ def _first_view(
 
 def is_clear(room: Room, position: Floats) -> bool:
     """Whether the camera keeps its distance from all parts and from the walls."""
-    if np.any(position < CLEARANCE) or np.any(position > room.size - CLEARANCE):
+    sides = zip(position.tolist(), room.size.tolist(), strict=True)
+    if not all(CLEARANCE <= place <= side - CLEARANCE for place, side in sides):
         return False
-    bounds = room.mesh.bounds
-    gap = np.maximum(np.maximum(bounds[:, 0] - position, position - bounds[:, 1]), 0)
-    return bool((gap * gap).sum(1).min() > CLEARANCE**2)
+    lower, upper = room.mesh.bounds
+    gap = np.maximum(lower - position, position - upper)
+    np.maximum(gap, 0, out=gap)
+    return bool(np.einsum("ij,ij->i", gap, gap).min() > CLEARANCE**2)
 
 
 def _worth_seeing(view: View) -> bool:
@@ -166,46 +171,44 @@ def probe(tracer: Raytracer, lens: Lens, rotation: Floats, position: Floats) -> 
     rays[:, :3], rays[:, 3:] = position, _grid_directions(lens) @ rotation.T
     depth, part = tracer.hit(rays)
     counts = np.bincount(part + 1)
-    largest = float(counts.max() / counts.sum())
+    largest = float(counts.max() / len(part))
     return View(rotation, position, depth.reshape(GRID), int(np.count_nonzero(counts)), largest)
 
 
-def _seen(lens: Lens, source: View, others: list[View]) -> Floats:
-    """Share [J] of the source's grid points that each of the other views sees unoccluded."""
+def overlap_matrix(lens: Lens, views: list[View]) -> Floats:
+    """[S, S]: share of view i's grid points that view j sees unoccluded."""
     rows, columns = GRID
     height, width = lens.size
-    local = _grid_directions(lens) * source.depth.reshape(-1, 1)
-    world = local @ source.rotation.T + source.position
-    rotations = np.stack([other.rotation for other in others])
-    positions = np.stack([other.position for other in others])
-    x, y, z = np.moveaxis((world - positions[:, None]) @ rotations, -1, 0)
-    scale = lens.focal / np.maximum(z, 1e-3)
-    column = np.floor((x * scale / width + 0.5) * columns).astype(np.int32)
-    row = np.floor((y * scale / height + 0.5) * rows).astype(np.int32)
-    inside = (z > 0.05) & (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
-    cell = np.where(inside, row * columns + column, 0)
-    depth = np.stack([other.depth.ravel() for other in others])
-    there = np.take_along_axis(depth, cell, 1)
-    return np.mean(inside & (z < 1.08 * there + 0.03), 1, dtype=np.float32)
-
-
-def overlap_matrix(lens: Lens, path: list[View]) -> Floats:
-    """[S, S]: share of view i's pixels that view j sees, from the coarse grids."""
-    return np.stack([_seen(lens, view, path) for view in path])
+    turns = np.stack([view.rotation for view in views])
+    positions = np.stack([view.position for view in views])[..., None]
+    depth = np.stack([view.depth.ravel() for view in views])
+    world = turns @ (_grid_directions(lens).T * depth[:, None]) + positions
+    back = turns.transpose(0, 2, 1)
+    x, y, z = np.moveaxis(back @ world[:, None] - back @ positions, 2, 0)
+    scale = lens.focal / np.maximum(z, np.float32(0.05))
+    x, y = x * (scale / width) + 0.5, y * (scale / height) + 0.5
+    inside = (z > 0.05) & (x >= 0) & (x < 1) & (y >= 0) & (y < 1)
+    cell = (y * rows).astype(np.int32) * columns + (x * columns).astype(np.int32)
+    cell += np.arange(len(views), dtype=np.int32)[:, None] * (rows * columns)
+    there = depth.take(np.where(inside, cell, 0))
+    return np.mean(inside & (z < 1.08 * there + 0.03), 2, dtype=np.float32)
 
 
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
-    return vector / (np.linalg.norm(vector) + 1e-12)
+    return vector / (hypot(*vector.tolist()) + 1e-12)
 
 
 def look_at(position: Floats, goal: NDArray[np.floating], roll: float) -> Floats:
     """Rotation [3, 3], world from camera, that looks from position to goal with up near the top."""
-    forward = _unit(np.asarray(goal, np.float64) - position)
-    right = _unit(np.cross(forward, (0.0, 0.0, 1.0)))
-    down = np.cross(forward, right)
-    c, s = np.cos(roll), np.sin(roll)
-    return np.stack([c * right + s * down, c * down - s * right, forward], 1).astype(np.float32)
+    x, y, z = _unit(np.asarray(goal, np.float64) - position).tolist()
+    level = hypot(x, y) + 1e-12
+    right = (y / level, -x / level, 0.0)
+    down = (x * z / level, y * z / level, -level)
+    c, s = cos(roll), sin(roll)
+    rolled = [(c * r + s * d, c * d - s * r) for r, d in zip(right, down, strict=True)]
+    return np.array([(*rd, f) for rd, f in zip(rolled, (x, y, z), strict=True)], np.float32)
 
 
-def _angle(a: Floats, b: Floats) -> float:
-    return float(np.arccos(np.clip((np.trace(a.T @ b) - 1) / 2, -1, 1)))
+def _cosine(a: Floats, b: Floats) -> float:
+    """Of the angle between two rotations [3, 3]."""
+    return (float(np.vdot(a, b)) - 1) / 2
