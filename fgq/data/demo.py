@@ -51,7 +51,7 @@ def render_demo(seed: int, frames: int, size: tuple[int, int]) -> DemoClip:
         part = render_views(tracer, lens, path[start : start + VIEWS_AT_A_TIME])
         radiance.append(part[0])
         depth.append(part[1])
-    images = photograph(np.concatenate(radiance), rng, steady=True)
+    images = photograph(np.concatenate(radiance, 1), rng, steady=True)
     poses = np.tile(np.eye(4), (frames, 1, 1))
     poses[:, :3, :3] = [view.rotation for view in path]
     poses[:, :3, 3] = [view.position for view in path]

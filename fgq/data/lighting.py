@@ -1,27 +1,26 @@
 """Light that reaches points of a room.
 
 Lambert terms of a few point lights, the first of which casts shadows, a patch of sun behind a
-window, and a sky-and-ground ambient term that darkens towards edges. Points and normals are
-[3, N]: one operation on a long row costs less than three on short ones.
+window, and a sky-and-ground ambient term that darkens towards edges. Points and normals are rows
+of length N: one operation on a long row costs less than three on short ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from fgq.data.rooms import Room
+from fgq.data.shadows import LAMP, SUN, Mask, Strategy
 from fgq.data.templates import Floats
 from fgq.data.walls import Sun
 
-Shape = tuple[int, int]
-Blocked = Callable[[Floats], NDArray[np.bool_]]  # of rays [N, 6] whose directions end at the light
-UNLIT = 2  # state of a pixel that light cannot reach anyway; 0 is in shadow, 1 lit
+Blocked = Callable[[Floats], Mask]  # of rays [6, N] whose directions end at the light
+START = np.float32(0.004)  # metres from a surface to where its shadow rays begin
+DIM = np.float32(0.12)  # of the first lamp's light also reaches its shadows
 
 
 @dataclass(frozen=True)
@@ -30,17 +29,17 @@ class Light:
     the point."""
 
     color: Floats
-    lamp: NDArray[np.bool_]
-    sun: NDArray[np.bool_]
+    lamp: Mask
+    sun: Mask
 
 
 class Lighting:
     """The lights of a room. `blocked` is the ray tracer's test."""
 
     def __init__(self, room: Room, blocked: Blocked) -> None:
-        self._blocked, self._sun = blocked, room.sun
-        self._size = room.size[:, None]
+        self._blocked, self._sun, self._size = blocked, room.sun, room.size
         self.positions = room.light_positions
+        self._squares = (self.positions * self.positions).sum(1)
         below, above = room.ambient
         colors = [below, above - below, *room.light_colors]
         if room.sun is not None:
@@ -48,112 +47,109 @@ class Lighting:
             self._window = _window(room.sun)
         self._colors = np.stack(colors, 1).astype(np.float32)
 
-    def at(self, point: Floats, normal: Floats, face: Floats, shape: Shape | None) -> Light:
-        """face [N]: the number of the surface. shape: (H, W) if the points are an image's pixels:
-        then shadow rays are cast for a part of them (see `_lit`)."""
-        lambert, lamp = self._lamps(point, normal, face, shape)
-        openness = self._openness(point, normal)
-        terms = [openness, openness * (0.5 + 0.5 * normal[2]), *lambert]
-        sun = np.zeros(len(face), bool)
+    def at(self, point: Floats, normal: Floats, shadows: Strategy) -> Light:
+        """point, normal [3, N]."""
+        terms = np.empty((self._colors.shape[1], point.shape[1]), np.float32)
+        self._openness(point, normal, terms[0])
+        np.multiply(terms[0], np.float32(0.5) + np.float32(0.5) * normal[2], out=terms[1])
+        lamps = terms[2 : 2 + len(self.positions)]
+        self._lambert(point, normal, lamps)
+        lamp = shadows(lamps[0] > 0.01, self._lamp_test(point, normal), LAMP)
+        lamps[0] *= DIM + (1 - DIM) * lamp
+        sun = np.zeros(len(lamp), bool)
         if self._sun is not None:
             cosine = self._sun.direction @ normal
-            sun = self._sunlit(self._sun, cosine, point, normal, face, shape)
-            terms.append(cosine * sun)
-        return Light(self._colors @ np.stack(terms), lamp, sun)
+            travel, across, up = self._window[:, :3] @ point
+            travel += self._window[0, 3]
+            wanted = _sunlit(
+                self._sun, travel, across + self._window[1, 3], up + self._window[2, 3]
+            )
+            wanted &= cosine > 0
+            sun = shadows(wanted, self._sun_test(self._sun, point, normal, travel), SUN)
+            np.multiply(cosine, sun, out=terms[-1])
+        return Light(self._colors @ terms, lamp, sun)
 
-    def _lamps(
-        self, point: Floats, normal: Floats, face: Floats, shape: Shape | None
-    ) -> tuple[Floats, NDArray[np.bool_]]:
-        """Lambert terms [L, N], and which points [N] the first lamp reaches."""
-        lambert = self.positions @ normal - (point * normal).sum(0)
-        square = (point * point).sum(0) - 2 * self.positions @ point
-        square += (self.positions * self.positions).sum(1)[:, None]
-        np.maximum(lambert, 0, out=lambert)
-        np.maximum(square, np.float32(1e-4), out=square)  # rounding may make it negative
-        lambert *= 4 / (np.sqrt(square) * (square + 1))
-        toward = self.positions[0][:, None] - point
-        lit = self._lit(lambert[0] > 0.01, point, normal, toward, face, shape)
-        lambert[0] *= np.float32(0.12) + np.float32(0.88) * lit
-        return lambert, lit
+    def _lambert(self, point: Floats, normal: Floats, out: Floats) -> None:
+        """Cosine over distance squared [L, N] of all lamps, without shadows."""
+        plane, square = dot(point, normal), dot(point, point)
+        cosines, distances = self.positions @ normal, (-2 * self.positions) @ point
+        for row, cosine, distance, own in zip(out, cosines, distances, self._squares, strict=True):
+            distance += square
+            distance += own
+            np.maximum(distance, np.float32(1e-4), out=distance)  # rounding may make it negative
+            np.subtract(cosine, plane, out=row)
+            np.maximum(row, 0, out=row)
+            row *= 4
+            row /= np.sqrt(distance)
+            distance += 1
+            row /= distance
 
     def lobe(self, point: Floats, normal: Floats, direction: Floats) -> Floats:
-        """Blinn-Phong's cosine [N] for the first lamp; direction [3, N]: of the view, length 1."""
-        toward = self.positions[0][:, None] - point
-        half = toward / np.sqrt((toward * toward).sum(0)) - direction
-        return (normal * half).sum(0) / np.sqrt((half * half).sum(0) + 1e-9)
+        """Blinn-Phong's cosine [N] for the first lamp; all [3, N]; direction: of the view."""
+        half = self.positions[0][:, None] - point
+        half /= np.sqrt(dot(half, half))
+        half -= direction / np.sqrt(dot(direction, direction))
+        return dot(normal, half) / np.sqrt(dot(half, half) + np.float32(1e-9))
 
-    def _openness(self, point: Floats, normal: Floats) -> Floats:
+    def _openness(self, point: Floats, normal: Floats, out: Floats) -> None:
         """1 in the middle of the room and less in its edges: every wall takes its share."""
-        near = np.minimum(point, self._size - point)
-        near = np.exp(np.maximum(near, 0) * np.float32(-1 / 0.35))
-        near *= np.float32(0.45) * np.abs(normal) - np.float32(0.45)
+        near = np.minimum(point, self._size[:, None] - point)
+        np.maximum(near, 0, out=near)
+        near *= np.float32(-1 / 0.35)
+        np.exp(near, out=near)
+        share = np.abs(normal)
+        share -= 1
+        share *= np.float32(0.45)
+        near *= share
         near += 1
-        return near[0] * near[1] * near[2]
+        np.multiply(near[0], near[1], out=out)
+        out *= near[2]
 
-    def _sunlit(
-        self,
-        sun: Sun,
-        cosine: Floats,
-        point: Floats,
-        normal: Floats,
-        face: Floats,
-        shape: Shape | None,
-    ) -> NDArray[np.bool_]:
-        """Where [N] the sun reaches through its window; cosine [N] to the sun's direction."""
-        travel, across, up = self._window[:, :3] @ point + self._window[:, 3:]
-        lit = (cosine > 0) & (travel > 0.02) & (np.abs(across) < 0.5) & (np.abs(up) < 0.5)
-        inside = np.flatnonzero(lit)
-        for place, panes in ((across, sun.panes[0]), (up, sun.panes[1])):
-            pane = (place[inside] + np.float32(0.5)) * panes
-            lit[inside] &= np.abs(pane - np.floor(pane) - 0.5) < 0.47
-        toward = np.float32(0.97) * sun.direction[:, None] * travel
-        return self._lit(lit, point, normal, toward, face, shape)
+    def _lamp_test(self, point: Floats, normal: Floats) -> Callable[[NDArray[np.intp]], Mask]:
+        def test(index: NDArray[np.intp]) -> Mask:
+            rays = _starts(point, normal, index)
+            np.subtract(self.positions[0][:, None], rays[:3], out=rays[3:])
+            return ~self._blocked(rays)
 
-    def _lit(
-        self,
-        wanted: NDArray[np.bool_],
-        point: Floats,
-        normal: Floats,
-        toward: Floats,
-        face: Floats,
-        shape: Shape | None,
-    ) -> NDArray[np.bool_]:
-        """Which of the wanted points [N] see the light at point + toward.
+        return test
 
-        In an image, every second pixel of every second row is tested. Where these agree in a
-        neighbourhood of 3 x 3, the pixels between them that lie on the same face take their answer;
-        the others, along the shadows' outlines, are tested too.
-        """
-        lit = np.zeros(len(wanted), bool)
+    def _sun_test(
+        self, sun: Sun, point: Floats, normal: Floats, travel: Floats
+    ) -> Callable[[NDArray[np.intp]], Mask]:
+        def test(index: NDArray[np.intp]) -> Mask:
+            rays = _starts(point, normal, index)
+            way = np.float32(0.97) * travel.take(index)
+            np.multiply(sun.direction[:, None], way, out=rays[3:])
+            return ~self._blocked(rays)
 
-        def test(index: NDArray[np.intp]) -> None:
-            rays = np.empty((len(index), 6), np.float32)
-            for axis in range(3):
-                start = point[axis].take(index) + np.float32(0.004) * normal[axis].take(index)
-                rays[:, axis], rays[:, 3 + axis] = start, toward[axis].take(index)
-            lit[index] = ~self._blocked(rays)
-
-        if shape is None:
-            test(np.flatnonzero(wanted))
-            return lit
-        image, surface = wanted.reshape(shape), face.reshape(shape)
-        tested = np.zeros(shape, bool)
-        tested[::2, ::2] = image[::2, ::2]
-        test(np.flatnonzero(tested))
-        state = np.where(image[::2, ::2], lit.reshape(shape)[::2, ::2], UNLIT).astype(np.uint8)
-        same = (cv2.erode(state, _SQUARE) == cv2.dilate(state, _SQUARE)) & (state != UNLIT)
-        settled = image & ~tested & _enlarged(same, shape)
-        settled &= surface == _enlarged(surface[::2, ::2], shape)
-        lit |= (settled & _enlarged(state == 1, shape)).ravel()
-        test(np.flatnonzero(image & ~tested & ~settled))
-        return lit
+        return test
 
 
-_SQUARE = np.ones((3, 3), np.uint8)
+def dot(a: Floats, b: Floats) -> Floats:
+    """Of the columns of [3, N]: faster than a sum over the first axis."""
+    out = a[0] * b[0]
+    out += a[1] * b[1]
+    out += a[2] * b[2]
+    return out
 
 
-def _enlarged(coarse: NDArray[Any], shape: Shape) -> NDArray[Any]:
-    return coarse.repeat(2, 0).repeat(2, 1)[: shape[0], : shape[1]]
+def _starts(point: Floats, normal: Floats, index: NDArray[np.intp]) -> Floats:
+    """Shadow rays [6, M] whose directions are still to be filled in."""
+    rays = np.empty((6, len(index)), np.float32)
+    for axis in range(3):
+        np.multiply(normal[axis].take(index), START, out=rays[axis])
+        rays[axis] += point[axis].take(index)
+    return rays
+
+
+def _sunlit(sun: Sun, travel: Floats, across: Floats, up: Floats) -> Mask:
+    """Where [N] the way to the sun goes through a pane of its window."""
+    lit = (travel > 0.02) & (np.abs(across) < 0.5) & (np.abs(up) < 0.5)
+    inside = np.flatnonzero(lit)
+    for place, panes in ((across, sun.panes[0]), (up, sun.panes[1])):
+        pane = (place[inside] + np.float32(0.5)) * panes
+        lit[inside] &= np.abs(pane - np.floor(pane) - 0.5) < 0.47
+    return lit
 
 
 def _window(sun: Sun) -> Floats:

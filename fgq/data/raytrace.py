@@ -12,8 +12,9 @@ import open3d as o3d
 from numpy.typing import NDArray
 
 from fgq.data.drawing import TEXTURE_SIZE
-from fgq.data.lighting import Lighting, Shape
+from fgq.data.lighting import Lighting, dot
 from fgq.data.rooms import Room
+from fgq.data.shadows import FACE, LAMP, Shape, Strategy, of_any, of_image, of_samples
 from fgq.data.templates import Floats
 from fgq.data.textures import texture_bank
 
@@ -21,19 +22,29 @@ MISS = np.uint32(0xFFFFFFFF)
 DULL = 0.4  # cosines to a highlight below this give nothing that could be seen
 
 # columns of the triangles' table. UV: texture coordinates at the first corner and their change to
-# the other two; NORMAL: at the first corner; BEND: whether it changes
-NORMAL, UV, LEVEL, TINT, GLOW, SHINE, TEXTURE, FACE, BEND = 0, 3, 9, 10, 13, 14, 16, 18, 19
+# the other two; NORMAL: the normal at the first corner; BEND: whether it changes
+NORMAL, UV, LEVEL, TINT, GLOW, SHINE, TEXTURE, NUMBER, BEND = 0, 3, 9, 10, 13, 14, 16, 18, 19
 COLUMNS = 20
 
 
 @dataclass(frozen=True)
 class Shaded:
-    """Of N rays: linear radiance [N, 3], depth [N] along the axis in metres, 0 where missed, and
+    """Of N rays: linear radiance [3, N], depth [N] along the axis in metres, 0 where missed, and
     key [N]: equal for points of one surface in the same light."""
 
     radiance: Floats
     depth: Floats
     key: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class _Hit:
+    """Of N rays [6, N]: the triangle [N], depth [N] and barycentric coordinates uv [N, 2]."""
+
+    rays: Floats
+    triangle: NDArray[np.uint32]
+    depth: Floats
+    uv: Floats
 
 
 class Raytracer:
@@ -45,10 +56,6 @@ class Raytracer:
         self._scene.add_triangles(_tensor(room.mesh.vertices), _tensor(room.mesh.triangles))
         self._lighting = Lighting(room, self._blocked)
         self._lamp_color = room.light_colors[0]
-        materials = room.mesh.materials
-        looks = np.array([(*m.tint, m.glow, m.specular, m.shininess) for m in materials])
-        origins = self._bank.origin[[m.texture for m in materials]]
-        self._looks = np.concatenate([looks, origins], 1, dtype=np.float32)
         self._table = np.empty((len(room.mesh.triangles), COLUMNS), np.float32)
         self._normals = np.empty((len(room.mesh.triangles), 9), np.float32)
         self._ready = np.zeros(len(room.mesh.triangles), bool)
@@ -67,56 +74,114 @@ class Raytracer:
         return self._scene.test_occlusions(_tensor(rays), 1e-4, 0.999, nthreads=1).numpy()
 
     def _blocked(self, rays: Floats) -> NDArray[np.bool_]:
+        rays = _transposed(rays)
         return self._scene.test_occlusions(_tensor(rays), 0.0, 0.99, nthreads=1).numpy()
 
-    def shade(self, rays: Floats, focal: float, shape: Shape | None = None) -> Shaded:
+    def shade(
+        self,
+        rays: Floats,
+        focal: float,
+        shape: Shape | None = None,
+        beside: NDArray[np.int32] | None = None,
+    ) -> Shaded:
         """rays [6, N]: origin, and direction of length 1 along the optical axis; focal in pixels.
-        shape: (H, W) if the rays are those of an image's pixels in order."""
+        shape: (H, W) if the rays are those of the pixels of images in order. beside [2, N]: keys of
+        two pixels with a sample between them. Both save shadow rays."""
         cast = self._scene.cast_rays(_tensor(_transposed(rays)), nthreads=1)
         triangle, depth = cast["primitive_ids"].numpy(), cast["t_hit"].numpy()
+        uv = cast["primitive_uvs"].numpy()
         missed = np.flatnonzero(triangle == MISS)
         triangle[missed], depth[missed] = 0, 0
         self._prepare(triangle)
-        row = _transposed(np.take(self._table, triangle, axis=0))
-        b1, b2 = _transposed(cast["primitive_uvs"].numpy())
-        direction = rays[3:]
-        point = rays[:3] + depth * direction
+        radiance = np.empty((3, len(depth)), np.float32)
+        key = np.empty(len(depth), np.int32)
+        # image by image: what is known of one's points mostly stays in the processor's cache
+        count = shape[0] * shape[1] if shape else max(len(depth), 1)
+        for start in range(0, len(depth), count):
+            part = slice(start, start + count)
+            hit = _Hit(rays[:, part], triangle[part], depth[part], uv[part])
+            near = None if beside is None else beside[:, part]
+            key[part] = self._shade(hit, focal, shape, near, radiance[:, part])
+        radiance[:, missed] = 0
+        return Shaded(radiance, depth, key)
 
+    def _shade(
+        self,
+        hit: _Hit,
+        focal: float,
+        shape: Shape | None,
+        beside: NDArray[np.int32] | None,
+        radiance: Floats,
+    ) -> NDArray[np.int32]:
+        """Fills in radiance [3, N] and returns the key [N]."""
+        row = _transposed(np.take(self._table, hit.triangle, axis=0))
+        b1, b2 = _transposed(hit.uv)
+        direction = hit.rays[3:]
+        point = direction * hit.depth
+        point += hit.rays[:3]
         normal = row[NORMAL : NORMAL + 3]
-        bent = np.flatnonzero(row[BEND])
-        corners = _transposed(self._normals.take(triangle.take(bent), axis=0))
+        bent = np.flatnonzero(row[BEND] > 0)
+        corners = _transposed(self._normals.take(hit.triangle.take(bent), axis=0))
         between = corners[:3] + b1.take(bent) * corners[3:6] + b2.take(bent) * corners[6:]
-        normal[:, bent] = between / np.sqrt((between * between).sum(0) + 1e-12)
-        facing = (normal * direction).sum(0)
+        between /= np.sqrt(dot(between, between) + np.float32(1e-12))
+        for axis in range(3):
+            normal[axis, bent] = between[axis]
+        facing = dot(normal, direction)
         normal *= -np.sign(facing)
-        square = (direction * direction).sum(0)
-        cosine = np.maximum(facing * facing / square, np.float32(0.0025))
+
         # the footprint is depth across and depth / cosine along the surface: a level between
-        level = np.log2(depth * depth * depth / cosine + 1e-9) * np.float32(1 / 3)
-        level += row[LEVEL] - np.float32(np.log2(focal))
-        uv = row[UV : UV + 2] + b1 * row[UV + 2 : UV + 4] + b2 * row[UV + 4 : UV + 6]
+        cosine = facing * facing / dot(direction, direction)
+        np.maximum(cosine, np.float32(0.0025), out=cosine)
+        level = np.log2(hit.depth * hit.depth * hit.depth / cosine + np.float32(1e-9))
+        level *= np.float32(1 / 3)
+        level += row[LEVEL]
+        level -= np.float32(np.log2(focal))
+        uv = row[UV + 2 : UV + 4] * b1
+        uv += row[UV : UV + 2]
+        uv += row[UV + 4 : UV + 6] * b2
         albedo = self._bank.sample(uv, level, row[TEXTURE : TEXTURE + 2])
 
-        light = self._lighting.at(point, normal, row[FACE], shape)
+        shadows: Strategy = of_any
+        if shape is not None:
+            shadows = of_image(row[NUMBER], shape)
+        elif beside is not None:
+            shadows = of_samples(row[NUMBER], beside)
+        light = self._lighting.at(point, normal, shadows)
         color = light.color
         color += row[GLOW]
         color *= row[TINT : TINT + 3]
-        radiance = albedo * _transposed(color)
-        lobe = self._lighting.lobe(point, normal, direction / np.sqrt(square))
-        shiny = np.flatnonzero((row[SHINE] > 0) & light.lamp & (lobe > DULL))
-        sharpness = row[SHINE + 1].take(shiny)
-        shine = row[SHINE].take(shiny) * (1 + np.float32(0.05) * sharpness)  # sharper is brighter
-        shine *= np.power(lobe.take(shiny), sharpness)
-        radiance[shiny] += shine[:, None] * self._lamp_color
-        radiance[missed] = 0
-        key = 4 * row[FACE].astype(np.int32) + 2 * light.lamp + light.sun
-        return Shaded(radiance, depth, key)
+        np.multiply(albedo, color, out=radiance)
+        shiny = np.flatnonzero((row[SHINE] > 0) & light.lamp)
+        lines = [
+            line.take(shiny) for line in (*point, *normal, *direction, *row[SHINE : SHINE + 2])
+        ]
+        self._shine(radiance, shiny, np.stack(lines))
+        key = row[NUMBER].astype(np.int32)
+        key *= FACE
+        key += LAMP * light.lamp.astype(np.int32)
+        key += light.sun
+        return key
+
+    def _shine(self, radiance: Floats, index: NDArray[np.intp], rows: Floats) -> None:
+        """Adds the highlights at some of the points; rows [11, M]: these points, their normals,
+        directions of view, and the SHINE columns."""
+        lobe = self._lighting.lobe(rows[:3], rows[3:6], rows[6:9])
+        bright = np.flatnonzero(lobe > DULL)
+        index, sharpness = index.take(bright), rows[10].take(bright)
+        shine = rows[9].take(bright) * (1 + np.float32(0.05) * sharpness)  # sharper is brighter
+        shine *= np.power(lobe.take(bright), sharpness)
+        for plane, color in zip(radiance, self._lamp_color, strict=True):
+            plane[index] += shine * color
 
     def _prepare(self, triangle: NDArray[np.uint32]) -> None:
         """Fills the table's rows of the triangles [N]: few of a room's are ever seen."""
         fresh = np.zeros(len(self._ready), bool)
-        fresh[triangle] = True
+        runs = np.flatnonzero(triangle[1:] != triangle[:-1])  # neighbours mostly share a triangle
+        fresh[triangle[runs]] = True
+        fresh[triangle[-1:]] = True
         chosen = np.flatnonzero(fresh & ~self._ready)
+        if len(chosen) == 0:
+            return
         self._ready[chosen] = True
         normal, uv, copies, face = self._mesh.surface(chosen)
         part = self._mesh.part[chosen]
@@ -127,10 +192,18 @@ class Raytracer:
         columns = (
             normal[:, 0],
             uv[:, 0] + shift, uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0],
-            np.log2(TEXTURE_SIZE * copies)[:, None] - 0.3, self._looks[part], face[:, None],
+            np.log2(TEXTURE_SIZE * copies)[:, None] - 0.3, self._looks(part), face[:, None],
             np.abs(self._normals[chosen, 3:]).max(1, keepdims=True) > 1e-4,
         )  # fmt: skip
         self._table[chosen] = np.concatenate(columns, 1)
+
+    def _looks(self, part: NDArray[np.int32]) -> Floats:
+        """Columns TINT to TEXTURE of triangles that belong to parts [M]."""
+        seen, own = np.unique(part, return_inverse=True)
+        materials = [self._mesh.materials[index] for index in seen.tolist()]
+        looks = np.array([(*m.tint, m.glow, m.specular, m.shininess) for m in materials])
+        origins = self._bank.origin[[m.texture for m in materials]]
+        return np.concatenate([looks, origins], 1, dtype=np.float32)[own]
 
 
 def _tensor(array: NDArray[Any]) -> Any:

@@ -16,8 +16,9 @@ from fgq.data.trajectories import Lens, View, overlap_matrix, sample_lens, sampl
 TRAIN_SEED_START = 0
 HELD_OUT_SEED_START = 10_000_000  # seeds from here on are never trained on
 SIZE = (168, 224)  # H, W
-ROUGH_SHARE = 0.12  # of the pixels get more samples
-OFFSETS = ((-0.375, -0.125), (0.125, 0.375))  # pixels, beside the centre
+ROUGH_SHARE = 0.06  # samples between pixels, as a part of the pixels
+ROUGH_STEP = 0.12  # of the mean tone: smaller steps need no sample
+SHARED = np.float32(1 / 3)  # weight of a sample between pixels, beside that of a pixel's own
 MAX_RADIANCE = 12.0  # keeps one glint from filling a pixel
 
 
@@ -61,56 +62,68 @@ def render_scene(seed: int, views: int = 8, size: tuple[int, int] = SIZE) -> Sce
 
 
 def render_views(tracer: Raytracer, lens: Lens, path: list[View]) -> tuple[Floats, Floats]:
-    """Linear radiance [S, H, W, 3] and depth [S, H, W] of every view of a path.
+    """Linear radiance [3, S, H, W] and depth [S, H, W] of every view of a path.
 
-    Depth is that of the pixel's centre. Radiance is one sample there, and the mean of three
-    samples where neighbouring pixels differ most: edges, thin things and outlines of shadows.
+    Depth is that of the pixel's centre. Radiance is one sample there, and where neighbours differ
+    most (edges, thin things, outlines of shadows) the mean with half of a sample between them,
+    which both of them share.
     """
-    height, width = lens.size
-    directions = lens.directions(height, width).T
-    shape = (len(path), height, width)
-    radiance, depth = np.empty((*shape, 3), np.float32), np.empty(shape, np.float32)
-    rays = np.empty((6, height * width), np.float32)
+    shape = (len(path), *lens.size)
+    directions = lens.directions(*lens.size).T
+    rays: Floats = np.empty((6, len(path), directions.shape[1]), np.float32)
     for index, view in enumerate(path):
-        rays[:3] = view.position[:, None]
-        np.matmul(view.rotation, directions, out=rays[3:])
-        shaded = tracer.shade(rays, lens.focal, lens.size)
-        depth[index] = shaded.depth.reshape(lens.size)
-        np.minimum(shaded.radiance.reshape(*lens.size, 3), MAX_RADIANCE, out=radiance[index])
-        rough = _rough(radiance[index], shaded.key.reshape(lens.size))
-        if len(rough):
-            more = _beside(rays[:, rough], view.rotation, lens.focal)
-            samples = np.minimum(tracer.shade(more, lens.focal).radiance, MAX_RADIANCE)
-            pixels = radiance[index].reshape(-1, 3)
-            total = pixels[rough] + samples.reshape(len(OFFSETS), -1, 3).sum(0)
-            pixels[rough] = total / (1 + len(OFFSETS))
-    return radiance, depth
+        rays[:3, index] = view.position[:, None]
+        np.matmul(view.rotation, directions, out=rays[3:, index])
+    rays = rays.reshape(6, -1)
+    shaded = tracer.shade(rays, lens.focal, lens.size)
+    radiance = np.minimum(shaded.radiance, MAX_RADIANCE, out=shaded.radiance)
+    first, second = _rough_pairs(radiance.reshape(3, *shape), shaded.key.reshape(shape))
+    middle = rays.take(first, 1) + rays.take(second, 1)
+    middle *= np.float32(0.5)
+    beside = np.stack([shaded.key.take(first), shaded.key.take(second)])
+    samples = tracer.shade(middle, lens.focal, beside=beside).radiance
+    _mix(radiance, first, second, np.minimum(samples, MAX_RADIANCE, out=samples))
+    return radiance.reshape(3, *shape), shaded.depth.reshape(shape)
 
 
-def _beside(rays: Floats, rotation: Floats, focal: float) -> Floats:
-    """Rays [6, N] moved by all OFFSETS in the image: [6, len(OFFSETS) * N]."""
-    shift = rotation[:, :2] @ (np.array(OFFSETS, np.float32) / np.float32(focal)).T
-    more = np.repeat(rays[:, None], len(OFFSETS), 1)
-    more[3:] += shift[..., None]
-    return more.reshape(6, -1)
+def _rough_pairs(
+    radiance: Floats, key: NDArray[np.int32]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices [M] of pixels [S, H, W] and of the neighbours, right of or below them, that they
+    differ from in tone and in surface or light: the most different pairs, at most ROUGH_SHARE as
+    many as pixels."""
+    tone = np.sqrt(np.tensordot(np.array([0.3, 0.5, 0.2], np.float32), radiance, 1)).ravel()
+    keys, enough = key.ravel(), ROUGH_STEP * tone.mean()
+    first, second, steps = [], [], []
+    for offset, last in ((1, np.s_[:, :, -1]), (key.shape[2], np.s_[:, -1])):
+        step = np.zeros(key.shape, np.float32)
+        inner = step.ravel()[:-offset]
+        np.abs(np.subtract(tone[offset:], tone[:-offset], out=inner), out=inner)
+        inner *= keys[offset:] != keys[:-offset]
+        step[last] = 0  # its neighbour is in another row or image
+        index = np.flatnonzero(step > enough)
+        first.append(index)
+        second.append(index + offset)
+        steps.append(step.ravel().take(index))
+    strength, most = np.concatenate(steps), int(ROUGH_SHARE * key.size)
+    chosen = np.argpartition(-strength, most)[:most] if len(strength) > most else slice(None)
+    return np.concatenate(first)[chosen], np.concatenate(second)[chosen]
 
 
-def _rough(radiance: Floats, key: NDArray[np.int32]) -> NDArray[np.intp]:
-    """Indices of the pixels [H, W] that differ from a neighbour of another surface or light, at
-    most about a ROUGH_SHARE of all."""
-    tone = np.sqrt(radiance @ np.array([0.3, 0.5, 0.2], np.float32))
-    contrast = np.zeros_like(tone)
-    for axis in (0, 1):
-        step = np.abs(np.diff(tone, axis=axis))
-        step *= np.diff(key, axis=axis) != 0
-        head, tail = [slice(None)] * 2, [slice(None)] * 2
-        head[axis], tail[axis] = slice(None, -1), slice(1, None)
-        for side in (tuple(head), tuple(tail)):
-            np.maximum(contrast[side], step, out=contrast[side])
-    sample = contrast[::3, ::3].ravel()
-    rank = int((1 - ROUGH_SHARE) * len(sample))
-    limit = max(0.12 * float(tone.mean()), float(np.partition(sample, rank)[rank]))
-    return np.flatnonzero(contrast > limit)
+def _mix(
+    radiance: Floats, first: NDArray[np.intp], second: NDArray[np.intp], samples: Floats
+) -> None:
+    """Adds half of each sample [3, M] to both pixels [3, N] beside it, which have up to four."""
+    weight = np.ones(radiance.shape[1], np.float32)
+    samples *= SHARED
+    for pixels in (first, second):
+        np.add.at(weight, pixels, SHARED)
+        for plane, sample in zip(radiance, samples, strict=True):
+            np.add.at(plane, pixels, sample)
+    mixed = np.flatnonzero(weight > 1)
+    share = weight.take(mixed)
+    for plane in radiance:
+        plane[mixed] /= share
 
 
 def extrinsic(view: View) -> Floats:

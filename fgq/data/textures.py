@@ -14,7 +14,8 @@ from fgq.data.pictures import PICTURES
 from fgq.data.surfaces import SURFACES
 from fgq.data.templates import Floats
 
-LEVELS = 8  # 256 down to 2 texels
+LEVELS = 15  # half an octave apart, so that the nearest one does: 256 down to 2 texels
+SIDES = np.rint(TEXTURE_SIZE / np.sqrt(2) ** np.arange(LEVELS)).astype(np.int32)
 BANK_SEED = 20_240_117
 ROW = 504  # points in a row of a lookup: cv2 limits the length of one
 _LINEAR = (np.arange(256, dtype=np.float32) / 255) ** 2  # of stored values
@@ -24,45 +25,34 @@ _LINEAR = (np.arange(256, dtype=np.float32) / 255) ** 2  # of stored values
 class TextureBank:
     """All textures with their mip levels in one image.
 
-    atlas: uint8 [rows, columns, 3]; a texture's levels lie side by side, each with a border of
-    one wrapped texel so that bilinear lookups tile. origin: float32 [T, 2], x and y of a
-    texture's first level; level_offset: float32 [LEVELS], x of each level within a texture.
+    atlas: uint8 [rows, columns, 3]; a texture's levels lie beside and below each other, each with a
+    border of one wrapped texel so that bilinear lookups tile. origin: float32 [T, 2], x and y of a
+    texture's corner; corner: float32 [2, LEVELS], x and y of each level in it, without the border.
     kinds: which textures are of a kind. mean: float32 [T, 3] mean colour.
     """
 
     atlas: NDArray[np.uint8]
     origin: NDArray[np.float32]
-    level_offset: NDArray[np.float32]
+    corner: NDArray[np.float32]
     kinds: dict[str, NDArray[np.int32]]
     mean: NDArray[np.float32]
 
     def sample(self, uv: Floats, level: Floats, origin: Floats) -> Floats:
-        """Trilinear lookup at uv [2, N] and mip level [N] in the textures at `origin` [2, N] of
-        the atlas. Returns linear values [N, 3]."""
+        """Bilinear lookup at uv [2, N] in the mip level nearest to `level` [N] of the textures at
+        `origin` [2, N] of the atlas. Returns linear values [3, N]."""
         count = len(level)
-        level = np.clip(level, 0, LEVELS - 1.001)
-        fine = np.floor(level)
-        weight = level - fine
-        uv = uv - np.floor(uv)
-        side = np.exp2(8 - fine)
-        offset = self.level_offset.take(fine.astype(np.int32))
+        nearest = np.clip(np.rint(2 * level), 0, LEVELS - 1).astype(np.int32)
         rows = -(-count // ROW)
-        maps = np.zeros((3, 2, rows * ROW), np.float32)  # x, y, weight: of both levels
-        for index, share in enumerate((1 - weight, weight)):
-            x, y, shares = maps[:, index, :count]
-            np.multiply(uv[0], side, out=x)
-            x += offset
-            x += origin[0]
-            np.multiply(uv[1], side, out=y)
-            y += origin[1]
-            shares[:] = share
-            offset = offset + side + 2
-            side = side * 0.5
-        maps[:2] += 0.5
-        maps = maps.reshape(3, 2 * rows, ROW)
-        texels = cv2.LUT(cv2.remap(self.atlas, maps[0], maps[1], cv2.INTER_LINEAR), _LINEAR)
-        mixed = cv2.blendLinear(texels[:rows], texels[rows:], maps[2, :rows], maps[2, rows:])
-        return mixed.reshape(-1, 3)[:count]
+        maps = np.zeros((2, rows * ROW), np.float32)
+        places = maps[:, :count]
+        np.subtract(uv, np.floor(uv), out=places)
+        places *= SIDES.astype(np.float32).take(nearest)
+        places += origin
+        for place, corner in zip(places, self.corner, strict=True):
+            place += corner.take(nearest)
+        x, y = maps.reshape(2, rows, ROW)
+        texels = cv2.remap(self.atlas, x, y, cv2.INTER_LINEAR).reshape(-1, 3)[:count]
+        return cv2.LUT(cv2.transpose(texels), _LINEAR)
 
 
 @lru_cache(maxsize=1)
@@ -70,10 +60,10 @@ def texture_bank() -> TextureBank:
     """Draws the bank (a few seconds, the same in every process); later calls return it at once."""
     makers = [(name, *entry) for name, entry in (SURFACES | PICTURES).items()]
     total = sum(count for _, _, count in makers)
-    offsets = np.cumsum([0] + [(TEXTURE_SIZE >> level) + 2 for level in range(LEVELS)])
-    per_row = 32_000 // int(offsets[-1])  # cv2.remap takes at most 32,767 columns
+    corners, width = _layout()
     height = TEXTURE_SIZE + 2
-    atlas = np.zeros((-(-total // per_row) * height, per_row * int(offsets[-1]), 3), np.uint8)
+    per_row = -(-total // (32_000 // height))  # few: a texture's rows are near each other in memory
+    atlas = np.zeros((-(-total // per_row) * height, per_row * width, 3), np.uint8)
     origin, means = np.zeros((total, 2), np.float32), np.zeros((total, 3), np.float32)
     kinds: dict[str, NDArray[np.int32]] = {}
     index = 0
@@ -82,13 +72,24 @@ def texture_bank() -> TextureBank:
         kinds[name] = np.arange(index, index + count, dtype=np.int32)
         for _ in range(count):
             image = np.clip(make(rng), 0, 1)
-            x, y = index % per_row * int(offsets[-1]), index // per_row * height
-            origin[index], means[index] = (x, y), image.mean((0, 1))
-            for level in range(LEVELS):
-                side = TEXTURE_SIZE >> level
+            corner = np.array([index % per_row * width, index // per_row * height])
+            origin[index], means[index] = corner, image.mean((0, 1))
+            for side, (x, y) in zip(SIDES.tolist(), corners + corner, strict=True):
                 small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
                 padded = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_WRAP)
-                left = x + int(offsets[level])
-                atlas[y : y + side + 2, left : left + side + 2] = np.rint(padded * 255)
+                atlas[y : y + side + 2, x : x + side + 2] = np.rint(padded * 255)
             index += 1
-    return TextureBank(atlas, origin, offsets[:-1].astype(np.float32), kinds, means)
+    # a level begins behind its border, and texel 0 covers [-0.5, 0.5]
+    return TextureBank(atlas, origin, corners.T.astype(np.float32) + 0.5, kinds, means)
+
+
+def _layout() -> tuple[NDArray[np.int64], int]:
+    """x and y [LEVELS, 2] of the levels with their borders: in columns, as many below each other
+    as the first is high. And the width of all."""
+    corners, x, y, column = [], 0, 0, 0
+    for side in SIDES.tolist():
+        if y + side > TEXTURE_SIZE:
+            x, y, column = x + column, 0, 0
+        corners.append((x, y))
+        y, column = y + side + 2, max(column, side + 2)
+    return np.array(corners), x + column

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from fgq.data.camera_model import photograph
-from fgq.data.drawing import TEXTURE_SIZE
 from fgq.data.raytrace import Raytracer
 from fgq.data.rooms import Room, build_room
-from fgq.data.scenes import SceneClip, render_scene
+from fgq.data.scenes import SceneClip, render_scene, render_views
+from fgq.data.shadows import FACE, LAMP, of_samples
 from fgq.data.shapes import Builder, Material, join, rotation_x
-from fgq.data.textures import LEVELS, texture_bank
+from fgq.data.textures import SIDES, texture_bank
 from fgq.data.trajectories import CLEARANCE, MIN_OVERLAP, Lens, sample_lens, sample_path
 
 SEEDS = (3, 10_000_001)
@@ -140,28 +140,66 @@ def test_shadows_of_an_image_are_those_of_single_rays() -> None:
         assert (image.key != single.key).mean() < 0.005
 
 
+def test_a_sample_between_pixels_takes_their_shadow_only_on_their_surface() -> None:
+    tested: list[int] = []
+
+    def test(index: np.ndarray) -> np.ndarray:
+        tested.extend(index.tolist())
+        return np.ones(len(index), bool)
+
+    lit, dark = FACE * 7 + LAMP, FACE * 7
+    other = FACE * 9 + LAMP
+    beside = np.array([[lit, dark, dark, other, other], [lit, dark, lit, dark, other]], np.int32)
+    strategy = of_samples(np.full(5, 7, np.float32), beside)
+    reached = strategy(np.ones(5, bool), test, LAMP)
+    assert tested == [2, 4], "tested where both are on the surface and differ, or neither is"
+    assert reached.tolist() == [True, False, True, False, True]
+    assert not strategy(np.zeros(5, bool), test, LAMP).any()
+
+
+def test_edges_get_a_mean_that_neighbours_share() -> None:
+    """A step between two surfaces is softened by samples between pixels; depth is not."""
+    rng = np.random.default_rng(3)
+    room = build_room(rng)
+    tracer, lens = Raytracer(room), sample_lens(rng, SIZE)
+    path = sample_path(rng, room, tracer, lens, 2)
+    assert path is not None
+    fine = Lens(lens.focal * 5, (SIZE[0] * 5, SIZE[1] * 5))
+    radiance, depth = render_views(tracer, lens, path)
+    reference, _ = render_views(tracer, fine, path)
+    rays = lens.directions(*SIZE).T
+    for index, view in enumerate(path):
+        own = np.concatenate([np.tile(view.position[:, None], rays.shape[1]), view.rotation @ rays])
+        alone = tracer.shade(own, lens.focal, SIZE)
+        np.testing.assert_array_equal(depth[index].ravel(), alone.depth)
+        wanted = reference[:, index].reshape(3, SIZE[0], 5, SIZE[1], 5).mean((2, 4)).reshape(3, -1)
+        error, error_alone = (
+            np.sqrt(np.minimum((np.sqrt(picture) - np.sqrt(wanted)) ** 2, 1).mean())
+            for picture in (radiance[:, index].reshape(3, -1), alone.radiance)
+        )
+        assert error < 0.9 * error_alone
+
+
 def test_fine_texture_fades_to_its_mean_instead_of_aliasing() -> None:
     bank = texture_bank()
     checks = int(bank.kinds["checks"][0])
     lens = Lens(60.0, SIZE)
     near = facing_wall(Material(checks, repeats=0.4)).shade(rays_along_y(lens), lens.focal)
     far = facing_wall(Material(checks, repeats=60.0)).shade(rays_along_y(lens), lens.focal)
-    assert far.radiance.std(0).max() < 0.15 * near.radiance.std(0).max()
+    assert far.radiance.std(1).max() < 0.15 * near.radiance.std(1).max()
 
 
 def test_mip_levels_keep_the_mean() -> None:
     bank = texture_bank()
     for texture in (0, len(bank.origin) // 2, len(bank.origin) - 1):
         x, y = bank.origin[texture].astype(int)
-        for level in range(LEVELS):
-            side = TEXTURE_SIZE >> level
-            left = x + int(bank.level_offset[level]) + 1
-            tile = bank.atlas[y + 1 : y + 1 + side, left : left + side]
+        for side, (left, top) in zip(SIDES, (bank.corner.T + 0.5).astype(int), strict=True):
+            tile = bank.atlas[y + top : y + top + side, x + left : x + left + side]
             np.testing.assert_allclose(tile.mean((0, 1)) / 255, bank.mean[texture], atol=0.01)
 
 
 def test_photograph_takes_images_larger_than_its_grain() -> None:
-    radiance = np.full((1, 620, 30, 3), 0.5, np.float32)
+    radiance = np.full((3, 1, 620, 30), 0.5, np.float32)
     images = photograph(radiance, np.random.default_rng(0))
     assert images.shape == (1, 620, 30, 3)
     assert images.std() > 0
