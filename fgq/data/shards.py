@@ -18,6 +18,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import median
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,7 @@ from numpy.typing import NDArray
 from fgq.data.errors import DataError
 
 FORMAT = "pocket-vggt-scenes"
-RENDERER_VERSION = 3  # goes up whenever a seed renders to other bytes
+RENDERER_VERSION = 4  # goes up whenever a seed renders to other bytes
 MIN_SHARED = 0.25  # of the pixels, for two views to tell something of each other
 FIELDS = {
     "images": np.uint8,
@@ -79,9 +81,13 @@ def write_shards(
         raise
 
 
-def _counted(clips: Iterator[Arrays], bar: Any) -> Iterator[Arrays]:
-    for clip in clips:
+def _counted(clips: Iterator[tuple[Arrays, float]], bar: Any) -> Iterator[Arrays]:
+    """The bar ends with the median of what a scene costs: the first of a process draws textures."""
+    costs = []
+    for clip, seconds in clips:
         yield clip
+        costs.append(1000 * seconds)
+        bar.set_postfix_str(f"{median(costs):.0f} ms of one core each", refresh=False)
         bar.update()
 
 
@@ -119,11 +125,14 @@ def _start_worker() -> None:
     cv2.setNumThreads(1)
 
 
-def _render(seed: int, views: int, size: tuple[int, int]) -> Arrays:
+def _render(seed: int, views: int, size: tuple[int, int]) -> tuple[Arrays, float]:
+    """The scene, and the seconds of processor time that it took."""
     from fgq.data.scenes import render_scene
 
+    start = process_time()
     clip = render_scene(seed, views, size)
-    return {name: getattr(clip, name).astype(kind) for name, kind in FIELDS.items()}
+    arrays = {name: getattr(clip, name).astype(kind) for name, kind in FIELDS.items()}
+    return arrays, process_time() - start
 
 
 def _write_shard(folder: Path, meta: dict[str, Any], clips: Iterator[Arrays]) -> None:

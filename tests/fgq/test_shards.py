@@ -24,10 +24,13 @@ def fake_scene(seed: int, views: int, size: tuple[int, int]) -> shards.Arrays:
     return {name: clip[name].astype(kind) for name, kind in shards.FIELDS.items()}
 
 
+Rendered = tuple[shards.Arrays, float]
+
+
 class InProcess:
     """Stands in for the pool of workers."""
 
-    def imap(self, render: Callable[[int], shards.Arrays], seeds: range) -> Iterator[shards.Arrays]:
+    def imap(self, render: Callable[[int], Rendered], seeds: range) -> Iterator[Rendered]:
         return map(render, seeds)
 
 
@@ -36,9 +39,9 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The seeds rendered so far, in place of real rendering."""
     seeds: list[int] = []
 
-    def render(seed: int, views: int, size: tuple[int, int]) -> shards.Arrays:
+    def render(seed: int, views: int, size: tuple[int, int]) -> Rendered:
         seeds.append(seed)
-        return fake_scene(seed, views, size)
+        return fake_scene(seed, views, size), 0.1
 
     @contextmanager
     def workers(processes: int) -> Iterator[InProcess]:
@@ -59,11 +62,14 @@ def test_a_worker_process_renders_what_render_scene_renders(tmp_path: Path) -> N
     np.testing.assert_array_equal(scene["intrinsic"], clip.intrinsic)
 
 
-def test_rendering_goes_on_where_it_stopped(tmp_path: Path, rendered: list[int]) -> None:
+def test_rendering_goes_on_where_it_stopped(
+    tmp_path: Path, rendered: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
     write_shards(tmp_path, range(4), views=2, size=SIZE, scenes_per_shard=2)
     rendered.clear()
     write_shards(tmp_path, range(7), views=2, size=SIZE, scenes_per_shard=2)
     assert rendered == [4, 5, 6]
+    assert "100 ms of one core each" in capsys.readouterr().err
     data = open_shards(tmp_path)
     assert [int(data.scene(i)["intrinsic"][0, 0, 0]) for i in range(len(data))] == list(range(7))
 
@@ -72,10 +78,10 @@ def test_rendering_goes_on_where_it_stopped(tmp_path: Path, rendered: list[int])
 def test_an_interrupted_shard_does_not_appear(
     tmp_path: Path, rendered: list[int], monkeypatch: pytest.MonkeyPatch, fault: BaseException
 ) -> None:
-    def render(seed: int, **settings: Any) -> shards.Arrays:
+    def render(seed: int, **settings: Any) -> Rendered:
         if seed == 3:
             raise fault
-        return fake_scene(seed, **settings)
+        return fake_scene(seed, **settings), 0.1
 
     monkeypatch.setattr(shards, "_render", render)
     with pytest.raises(type(fault)):
