@@ -14,16 +14,21 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 # Packed weights are shared as app.engine does it, which has the reasons; neither package may
 # import the other.
 SET_OPTION = "_ZN10executorch7runtime10set_optionEPKcNS0_4SpanINS0_13BackendOptionEEE"
+# Computes outputs from the input.
+Answer = Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]
 
 
-def _memory(field: str) -> int:
+def memory(field: str) -> int:
     """VmRSS or VmHWM (largest ever) of this process in bytes; 0 where /proc does not tell."""
     status = Path("/proc/self/status")
     if status.exists():
@@ -31,6 +36,36 @@ def _memory(field: str) -> int:
             if line.startswith(field):
                 return int(line.split()[1]) * 1024
     return 0
+
+
+def take_stdout() -> BinaryIO:
+    """stdout for answers only: whatever libraries print goes to stderr from now on."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return answers
+
+
+def serve(compute: Answer, answers: BinaryIO, before: int) -> None:
+    """Answer until stdin ends; `before`: bytes that the process held before it loaded anything."""
+    loaded = memory("VmRSS") - before
+    while line := sys.stdin.buffer.readline():
+        shape = json.loads(line)
+        data = sys.stdin.buffer.read(4 * math.prod(shape))
+        images = np.frombuffer(data, np.float32).reshape(shape).copy()
+        start, start_cpu = time.perf_counter(), time.process_time()
+        outputs = compute(images)
+        seconds, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+        answer = {
+            "shapes": [list(output.shape) for output in outputs],
+            "seconds": seconds,
+            "cpu_seconds": cpu,
+            "memory": memory("VmHWM") - before,
+            "loaded_memory": loaded,
+        }
+        answers.write(json.dumps(answer).encode() + b"\n")
+        for output in outputs:
+            answers.write(output.tobytes())
+        answers.flush()
 
 
 class _Option(ctypes.Structure):
@@ -66,9 +101,7 @@ def share_packed_weights(libraries: Path) -> bool:
 
 def main() -> None:
     program_path, method_name, threads = sys.argv[1:]
-    # The runtime may print: keep stdout to ourselves.
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    answers = take_stdout()
     # torch first: the runtime takes its tensors. `executorch.runtime` would import the exporter.
     import torch
     from executorch.extension.pybindings import _C
@@ -76,28 +109,14 @@ def main() -> None:
     torch.set_num_threads(1)
     share_packed_weights(Path(_C.__file__).parents[2] / "lib")
     _C._unsafe_reset_threadpool(int(threads))  # before loading: a loaded method keeps its pool
-    before = _memory("VmRSS")
+    before = memory("VmRSS")
     program = _C._load_program(program_path)
     method = program.load_method(method_name)
-    loaded = _memory("VmRSS") - before
-    while line := sys.stdin.buffer.readline():
-        shape = json.loads(line)
-        data = sys.stdin.buffer.read(4 * math.prod(shape))
-        images = torch.from_numpy(np.frombuffer(data, np.float32).reshape(shape).copy())
-        start, start_cpu = time.perf_counter(), time.process_time()
-        outputs = method([images])
-        seconds, cpu = time.perf_counter() - start, time.process_time() - start_cpu
-        answer = {
-            "shapes": [list(output.shape) for output in outputs],
-            "seconds": seconds,
-            "cpu_seconds": cpu,
-            "memory": _memory("VmHWM") - before,
-            "loaded_memory": loaded,
-        }
-        answers.write(json.dumps(answer).encode() + b"\n")
-        for output in outputs:
-            answers.write(output.numpy().tobytes())
-        answers.flush()
+
+    def compute(images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        return [output.numpy() for output in method([torch.from_numpy(images)])]
+
+    serve(compute, answers, before)
 
 
 if __name__ == "__main__":

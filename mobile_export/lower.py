@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from executorch.exir import EdgeCompileConfig, EdgeProgramManager, to_edge_transform_and_lower
+from torch import Tensor, nn
 
 from mobile_export.backends import Backend
 from mobile_export.graph import DeviceVGGT
@@ -25,14 +26,24 @@ def lower(
 
     `record` keeps what the profiler needs to name the operators.
     """
+    inputs = {
+        name: torch.zeros(views, 3, *graph.size)
+        for views, name in method_names(view_counts).items()
+    }
+    return lower_methods(graph, inputs, backend, record)
+
+
+def lower_methods(
+    network: nn.Module, inputs: Mapping[str, Tensor], backend: Backend, record: bool = False
+) -> EdgeProgramManager:
+    """Lower a network of one input: {name of a method: an input of its shape}."""
     # The passes make millions of small objects that stay alive: looking for garbage among them as
     # often as usual is a sixth of the time, checking the operators after every pass a tenth.
     threshold = gc.get_threshold()
     gc.set_threshold(100_000, *threshold[1:])
     try:
         programs = {
-            name: torch.export.export(graph, (torch.zeros(views, 3, *graph.size),))
-            for views, name in method_names(view_counts).items()
+            name: torch.export.export(network, (example,)) for name, example in inputs.items()
         }
         return to_edge_transform_and_lower(
             programs,

@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -34,20 +35,23 @@ class Run:
     loaded_memory: int
 
 
-class RunningProgram:
-    """One method of a program, loaded in a child process. A context manager.
+class RunningProcess:
+    """A child process that speaks as `mobile_export.child` does. A context manager.
 
-    threads are those of the runtime's own pool.
+    `what` names it in errors.
     """
 
-    def __init__(self, program: Path, method: str, threads: int) -> None:
-        self._what = f"{program}: {method}"
+    def __init__(
+        self, command: Sequence[str], what: str, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._what = what
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
-        child = Path(__file__).with_name("child.py")
-        # -P: modules beside the script must not shadow the standard library's.
-        command = [sys.executable, "-P", str(child), str(program), method, str(threads)]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=environment,
         )
 
     def __enter__(self) -> Self:
@@ -59,7 +63,8 @@ class RunningProgram:
         self._errors.close()
 
     def run(self, images: NDArray[np.float32]) -> Run:
-        """Execute on images [S, 3, H, W]; ProgramError if the child process fails."""
+        """Execute on images [S, 3, H, W], or whatever the network takes; ProgramError if the child
+        process fails."""
         questions, answers = self._process.stdin, self._process.stdout
         assert questions is not None
         assert answers is not None
@@ -78,3 +83,16 @@ class RunningProgram:
             last = lines[-1].strip() if lines else "no message"
             raise ProgramError(f"{self._what}: died with status {status}: {last}") from error
         return Run(outputs=outputs, **answer)
+
+
+class RunningProgram(RunningProcess):
+    """One method of a program, loaded in a child process. A context manager.
+
+    threads are those of the runtime's own pool.
+    """
+
+    def __init__(self, program: Path, method: str, threads: int) -> None:
+        child = Path(__file__).with_name("child.py")
+        # -P: modules beside the script must not shadow the standard library's.
+        command = [sys.executable, "-P", str(child), str(program), method, str(threads)]
+        super().__init__(command, f"{program}: {method}")
