@@ -74,7 +74,8 @@ class VulkanTarget:
         """Each method is one delegate; all int4 linears are in it with their very codes, and see
         one batch only; nothing is larger than a GPU takes."""
         images = torch.zeros(graph.view_counts[0], 3, *graph.size)
-        expected = Counter(map(_expected, integer_calls(graph, images)))
+        stored = torch.float16 if self.fp16 else torch.float32
+        expected = Counter(_expected(weight, stored) for weight in integer_calls(graph, images))
         constants = constant_hashes(file)
         limits = SMALL_TEXTURE_LIMITS if self.small_textures else TEXTURE_LIMITS
         for plan in file.program.execution_plan:
@@ -144,14 +145,15 @@ def _int4_linears(graph: VkGraph) -> Iterator[tuple[str, VkTensor, tuple[str, st
             yield call.name, arguments[0], keys
 
 
-def _expected(weight: IntxUnpackedToInt8Tensor) -> tuple[str, ...]:
-    """Kernel and SHA-256 of codes and scales of a linear as the program should store them."""
+def _expected(weight: IntxUnpackedToInt8Tensor, stored: torch.dtype) -> tuple[str, ...]:
+    """Kernel and SHA-256 of codes and scales of a linear as the program should store them; scales
+    in bfloat16 are exact in half precision too, but for those below 6e-5."""
     assert weight_bits(weight) == 4
     kernel = KERNELS[weight.activation_quantization is not None][0]
     nibbles = (weight.qdata + 8).to(torch.uint8)
     codes = nibbles[:, ::2] | (nibbles[:, 1::2] << 4)
     padding = -len(codes) % 4
-    parts = (codes, F.pad(weight.scale.T, (0, padding)))
+    parts = (codes, F.pad(weight.scale.T, (0, padding)).to(stored))
     return kernel, *(hashlib.sha256(x.contiguous().numpy().tobytes()).hexdigest() for x in parts)
 
 

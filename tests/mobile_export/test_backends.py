@@ -51,9 +51,9 @@ def failed(file: PTEFile, graph: Any, backend: Backend) -> set[str]:
     return {gate.name for gate in backend.gates(file, graph) if not gate.passed}
 
 
-@pytest.mark.parametrize("precision", ["4w", "8da4w"])
-def test_vulkan_int4_is_recognised(tmp_path: Path, precision: str) -> None:
-    graph, backend = Linears(precision), make_backend("vulkan")
+@pytest.mark.parametrize(("precision", "fp16"), [("4w", True), ("8da4w", False)])
+def test_vulkan_int4_is_recognised(tmp_path: Path, precision: str, fp16: bool) -> None:
+    graph, backend = Linears(precision), make_backend("vulkan", fp16)
     file = lowered(graph, backend, tmp_path)
     assert not failed(file, graph, backend)
     graph.linear.weight.qdata[3, 5] ^= 1
