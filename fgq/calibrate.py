@@ -25,7 +25,14 @@ from fgq.importance import block_weight, check_fisher, token_importance
 from fgq.methods import METHODS, BlockData, MethodOptions
 from fgq.methods.block import seed_at
 from fgq.methods.fgq import transform_of
-from fgq.quant import FakeQuantLinear, Scope, fold_layer_scale, quantize_weight, quantized_sites
+from fgq.quant import (
+    FakeQuantLinear,
+    Scope,
+    fold_layer_scale,
+    quantize_convolutions,
+    quantize_weight,
+    quantized_sites,
+)
 from fgq.quant.packed import load_sites, save_sites
 from fgq.quant.rotation import residual_rotation, rotate_residual
 from fgq.vggt import VGGT, CheckpointError
@@ -116,6 +123,8 @@ class Calibration:
         last = self._quantize_aggregator(tokens)
         if self.scope == "all" and "camera" in model.config.heads and self.first is None:
             self._quantize_camera_head(last)
+        if self.scope == "all" and self.options.grid.runs_on_devices and self.first is None:
+            quantize_convolutions(model)
 
     @torch.no_grad()
     def _embedded(self) -> list[Tensor]:

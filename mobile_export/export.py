@@ -21,6 +21,7 @@ from fgq.quant import (
     load_packed,
     load_recipe,
     make_recipe,
+    quantized_convolutions,
     weights_file,
 )
 from fgq.vggt import VGGT, CheckpointError, load_checkpoint
@@ -74,6 +75,9 @@ def export_bundle(
     model, quantization = _load(checkpoint, precision, backend)
     with torch.device("meta"):
         parameters = sum(p.numel() for p in VGGT(model.config).parameters())
+    if backend.gpu:  # their kernels for convolutions are in floating point
+        for site in quantized_convolutions(model).values():
+            site.grid = replace(site.grid, activation_bits=None)
     graph = DeviceVGGT(model, view_counts, size, heads, backend.gpu)
     try:
         with replacing_folder(out, MANIFEST) as part:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from executorch.exir._serialize._program import PTEFile
@@ -20,6 +21,7 @@ from torchao.quantization.quantize_.workflows.intx.intx_unpacked_to_int8_tensor 
     IntxUnpackedToInt8Tensor,
 )
 
+from mobile_export.convolutions import DeviceConv2d
 from mobile_export.gate import Gate
 
 SHORT_FLOATS = (ScalarType.HALF, ScalarType.BFLOAT16)
@@ -116,7 +118,7 @@ def size_gates(size: int, graph: nn.Module, methods: int) -> Iterator[Gate]:
         expected += weight.qdata.numel() * bits / 8 + weight.scale.numel() * scale
     plain = [*graph.parameters(), *graph.buffers()]
     storages = {
-        x.untyped_storage().data_ptr(): 4 * x.numel()
+        x.untyped_storage().data_ptr(): x.element_size() * x.numel()
         for x in plain
         if not isinstance(x, IntxUnpackedToInt8Tensor)
     }
@@ -140,15 +142,29 @@ def weight_bits(weight: IntxUnpackedToInt8Tensor) -> int:
     return 4 if weight.target_dtype == torch.int4 else 8  # type: ignore[attr-defined]
 
 
-def integer_calls(graph: nn.Module, images: torch.Tensor) -> list[IntxUnpackedToInt8Tensor]:
-    """The weight of every quantized linear, once for each time that one forward calls it."""
-    calls: list[IntxUnpackedToInt8Tensor] = []
+class IntegerCall(NamedTuple):
+    """An operation on integer weights: codes [N, K] of a linear or [N, C, h, w] of a convolution,
+    their scales [N, groups], bits of the weight, and whether its input is rounded to 8 bit."""
 
-    def note(linear: nn.Module, *_: object) -> None:
-        if isinstance(linear.weight, IntxUnpackedToInt8Tensor):
-            calls.append(linear.weight)
+    codes: torch.Tensor
+    scales: torch.Tensor
+    bits: int
+    rounded: bool
 
-    hooks = [m.register_forward_hook(note) for m in graph.modules() if isinstance(m, nn.Linear)]
+
+def integer_calls(graph: nn.Module, images: torch.Tensor) -> list[IntegerCall]:
+    """Every quantized operation of one forward, as often as it is called."""
+    calls: list[IntegerCall] = []
+
+    def note(module: nn.Module, *_: object) -> None:
+        if isinstance(module, DeviceConv2d):
+            calls.append(IntegerCall(module.codes, module.scales[:, None], 8, True))
+        elif isinstance(weight := module.weight, IntxUnpackedToInt8Tensor):
+            rounded = weight.activation_quantization is not None
+            calls.append(IntegerCall(weight.qdata, weight.scale, weight_bits(weight), rounded))
+
+    kinds = (nn.Linear, DeviceConv2d)
+    hooks = [m.register_forward_hook(note) for m in graph.modules() if isinstance(m, kinds)]
     with torch.no_grad():
         graph(images)
     for hook in hooks:

@@ -18,7 +18,12 @@ from executorch.exir._serialize._program import deserialize_pte_binary
 from executorch.extension.pybindings import _C
 from torch import Tensor
 
-from fgq.quant import fake_quantized
+from fgq.quant import (
+    FakeQuantConv2d,
+    FakeQuantLinear,
+    fake_quantized,
+    quantized_convolutions,
+)
 from fgq.vggt import VGGT
 from mobile_export.backends import Backend
 from mobile_export.file_gates import operator_gates, size_gates, weight_gates
@@ -91,8 +96,9 @@ def graph_gates(graph: DeviceVGGT, model: VGGT) -> Iterator[Gate]:
 
 @contextmanager
 def _inputs_not_rounded(model: VGGT) -> Iterator[None]:
-    """Inside, the linears of a network take their inputs as they are."""
-    sites = fake_quantized(model).values()
+    """Inside, the layers of a network take their inputs as they are."""
+    sites: list[FakeQuantLinear | FakeQuantConv2d] = list(fake_quantized(model).values())
+    sites.extend(quantized_convolutions(model).values())
     grids = [site.grid for site in sites]
     for site in sites:
         site.grid = replace(site.grid, activation_bits=None)

@@ -9,6 +9,7 @@ from fgq.quant import (
     Grid,
     Scope,
     fold_layer_scale,
+    quantize_convolutions,
     quantize_weight,
     quantized_sites,
 )
@@ -24,6 +25,7 @@ def quantize_rtn(
 ) -> None:
     """Put every site of a floating-point model on a grid, in place.
 
+    On a grid that devices run and with all linears, the dense heads' convolutions go to 8 bit too.
     `search_steps` as in `quantize_weight`: None as the grid says, 0 takes the absolute maximum of
     each group as it is.
     """
@@ -31,6 +33,8 @@ def quantize_rtn(
     for name, linear in quantized_sites(model, grid, scope).items():
         weight = quantize_weight(linear.weight.detach(), grid, search_steps)
         model.set_submodule(name, FakeQuantLinear(weight, linear.bias.detach(), grid))
+    if scope == "all" and grid.runs_on_devices:
+        quantize_convolutions(model)
 
 
 def quantize_block_rtn(block: Block, data: BlockData, options: MethodOptions) -> None:

@@ -1,5 +1,10 @@
 """Integer grids, where they apply in a VGGT, transformations, and the checkpoint on disk."""
 
+from fgq.quant.convolution import (
+    FakeQuantConv2d,
+    quantize_convolutions,
+    quantized_convolutions,
+)
 from fgq.quant.grids import (
     DEVICE_GRID,
     GRIDS,
@@ -30,6 +35,7 @@ __all__ = [
     "WIDE_GRID",
     "Affine",
     "AffineTransform",
+    "FakeQuantConv2d",
     "FakeQuantLinear",
     "Grid",
     "QuantizedWeight",
@@ -43,7 +49,9 @@ __all__ = [
     "load_packed",
     "load_recipe",
     "make_recipe",
+    "quantize_convolutions",
     "quantize_weight",
+    "quantized_convolutions",
     "quantized_sites",
     "require_full_precision",
     "round_to_scales",

@@ -49,6 +49,11 @@ class Grid:
         return width % self.width_step == 0
 
     @property
+    def runs_on_devices(self) -> bool:
+        """Whether there are kernels: for a token's own minimum and maximum, without clips."""
+        return not self.symmetric and not self.clipped
+
+    @property
     def width_step(self) -> int:
         """What the input width of a linear must be a multiple of."""
         return self.group_size or 2

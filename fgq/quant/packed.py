@@ -3,8 +3,8 @@
 A folder of
     model.safetensors   per site `<name>.codes` (4 bit: uint8 [N, K / 2], the even column in the low
                         half; 8 bit: int8 [N, K]) and `<name>.scales`; its transformation, if any,
-                        as `<name>.transform.*`; every other tensor of the folded network under its
-                        own name
+                        as `<name>.transform.*`; convolutions likewise; every other tensor of the
+                        folded network under its own name
     config.json         the network's configuration
     quantization.json   grid, method and its options, the form of every site, layers kept and why
 """
@@ -12,7 +12,7 @@ A folder of
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,11 @@ from safetensors.torch import load_file, save, save_file
 from torch import Tensor, nn
 
 from fgq.files import file_sha256, replacing_folder, write_file
+from fgq.quant.convolution import (
+    FakeQuantConv2d,
+    convolution_sites,
+    quantized_convolutions,
+)
 from fgq.quant.grids import GRIDS, Grid, QuantizedWeight
 from fgq.quant.linear import FakeQuantLinear
 from fgq.quant.rotation import insert_rotation, is_rotated
@@ -31,7 +36,7 @@ from fgq.quant.transforms import Affine, AffineTransform
 from fgq.vggt import VGGT, CheckpointError, VGGTConfig
 
 FORMAT = "pocket-vggt-packed"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 RECIPE_NAME = "quantization.json"
 WEIGHTS_NAME = "model.safetensors"
 
@@ -80,6 +85,7 @@ def make_recipe(model: VGGT, how: Mapping[str, Any], scope: Scope = "all") -> di
     sites = fake_quantized(model)
     grids = [site.grid for site in sites.values()]
     grid = max(grids, key=grids.count)
+    convolutions = list(quantized_convolutions(model))
     kept = {n: why for n, why in kept_layers(model, grid, scope).items() if n not in sites}
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear) and name not in kept:
@@ -92,6 +98,7 @@ def make_recipe(model: VGGT, how: Mapping[str, Any], scope: Scope = "all") -> di
         "rotated": is_rotated(model),
         **how,
         "sites": site_forms(model, grid),
+        "convolutions": convolutions,
         "kept": kept,
     }
 
@@ -174,6 +181,7 @@ def load_packed(folder: str | Path) -> VGGT:
             if recipe["rotated"]:
                 insert_rotation(model)
             insert_sites(model, recipe["sites"], Grid(**recipe["grid"]), folder)
+            _insert_convolutions(model, recipe["convolutions"], folder)
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = f"{folder / RECIPE_NAME}: cannot be read as a quantization: {error}"
         raise CheckpointError(reason) from error
@@ -243,3 +251,15 @@ def insert_sites(
             transform = AffineTransform(Affine(**parts))
         clip = torch.empty(2) if form.get("activation_clip") else None
         module.set_submodule(name, FakeQuantLinear(weight, linear.bias, grid, transform, clip))
+
+
+def _insert_convolutions(model: VGGT, names: Sequence[str], source: Path) -> None:
+    """Put an empty `FakeQuantConv2d` at every place, in place."""
+    places = convolution_sites(model)
+    for name in names:
+        if name not in places:
+            raise CheckpointError(f"{source}: no convolution to quantize at {name!r}")
+        rows = len(places[name].weight)
+        codes = torch.empty(places[name].weight.shape, dtype=torch.int8)
+        weight = QuantizedWeight(codes, torch.empty(rows, 1))
+        model.set_submodule(name, FakeQuantConv2d(weight, places[name]))

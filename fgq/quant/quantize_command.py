@@ -12,6 +12,7 @@ from fgq.quant import (
     checkpoint_source,
     fake_quantized,
     kept_layers,
+    quantized_convolutions,
     require_full_precision,
     save_packed,
     weights_file,
@@ -47,8 +48,9 @@ def run_quantize(args: argparse.Namespace) -> None:
     packed_bytes = weights_file(args.out).stat().st_size
     sites = fake_quantized(model)
     weights = sum(site.codes.numel() for site in sites.values())
-    print(f"{len(sites)} linears with {weights:,} weights are in 4 bit; these layers are not:")
-    kept = kept_layers(model)
+    print(f"{len(sites)} linears with {weights:,} weights are in 4 bit,")
+    print(f"{len(quantized_convolutions(model))} convolutions in 8 bit; these layers stay:")
+    kept = {name: why for name, why in kept_layers(model).items() if name not in sites}
     for reason in sorted(set(kept.values())):
         names = [name for name, why in kept.items() if why == reason]
         print(f"  {len(names)}, {reason}: {names[0]}{', ...' if len(names) > 1 else ''}")

@@ -50,7 +50,7 @@ def fake_quantized(model: nn.Module) -> dict[str, FakeQuantLinear]:
 
 def _reason_to_keep(name: str, module: nn.Module, grid: Grid, scope: Scope) -> str | None:
     if not name.startswith(EVERY):
-        return "dense head: exponentials of its outputs are the depth and its confidence"
+        return "dense head: a projection, transposed, or the logarithm of the depth itself"
     if not isinstance(module, nn.Linear):
         return "convolution: the 4-bit kernels are for linears"
     if name.startswith("camera_head.pose_branch."):

@@ -27,11 +27,8 @@ from executorch.backends.vulkan.serialization.vulkan_graph_serialize import (
     flatbuffer_to_vk_graph,
 )
 from executorch.exir._serialize._program import PTEFile
-from torchao.quantization.quantize_.workflows.intx.intx_unpacked_to_int8_tensor import (
-    IntxUnpackedToInt8Tensor,
-)
 
-from mobile_export.file_gates import constant_hashes, integer_calls, weight_bits
+from mobile_export.file_gates import IntegerCall, constant_hashes, integer_calls
 from mobile_export.gate import Gate
 from mobile_export.graph import DeviceVGGT
 
@@ -75,7 +72,7 @@ class VulkanTarget:
         one batch only; nothing is larger than a GPU takes."""
         images = torch.zeros(graph.view_counts[0], 3, *graph.size)
         stored = torch.float16 if self.fp16 else torch.float32
-        expected = Counter(_expected(weight, stored) for weight in integer_calls(graph, images))
+        expected = Counter(_expected(call, stored) for call in integer_calls(graph, images))
         constants = constant_hashes(file)
         limits = SMALL_TEXTURE_LIMITS if self.small_textures else TEXTURE_LIMITS
         for plan in file.program.execution_plan:
@@ -145,15 +142,14 @@ def _int4_linears(graph: VkGraph) -> Iterator[tuple[str, VkTensor, tuple[str, st
             yield call.name, arguments[0], keys
 
 
-def _expected(weight: IntxUnpackedToInt8Tensor, stored: torch.dtype) -> tuple[str, ...]:
+def _expected(call: IntegerCall, stored: torch.dtype) -> tuple[str, ...]:
     """Kernel and SHA-256 of codes and scales of a linear as the program should store them; scales
     in bfloat16 are exact in half precision too, but for those below 6e-5."""
-    assert weight_bits(weight) == 4
-    kernel = KERNELS[weight.activation_quantization is not None][0]
-    nibbles = (weight.qdata + 8).to(torch.uint8)
+    kernel = KERNELS[call.rounded][0]
+    nibbles = (call.codes + 8).to(torch.uint8)
     codes = nibbles[:, ::2] | (nibbles[:, 1::2] << 4)
     padding = -len(codes) % 4
-    parts = (codes, F.pad(weight.scale.T, (0, padding)).to(stored))
+    parts = (codes, F.pad(call.scales.T, (0, padding)).to(stored))
     return kernel, *(hashlib.sha256(x.contiguous().numpy().tobytes()).hexdigest() for x in parts)
 
 

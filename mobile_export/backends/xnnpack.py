@@ -18,22 +18,19 @@ from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPar
 from executorch.backends.xnnpack.serialization.xnnpack_graph_serialize import XNNHeader
 from executorch.exir._serialize._flatbuffer import _flatc_decompile
 from executorch.exir._serialize._program import PTEFile
-from torchao.quantization.quantize_.workflows.intx.intx_unpacked_to_int8_tensor import (
-    IntxUnpackedToInt8Tensor,
-)
 
-from mobile_export.file_gates import constant_hashes, integer_calls, weight_bits
+from mobile_export.file_gates import IntegerCall, constant_hashes, integer_calls
 from mobile_export.gate import Gate
 from mobile_export.graph import DeviceVGGT
 
 DELEGATE = "XnnpackBackend"
-# (input, weight) of a linear by the bits of its weight: inputs are rounded per token at run time.
+# (input, weight) by the bits of the weight: inputs are rounded at run time, tokens or images.
 INTEGER_TYPES = {4: ("qdint8", "qbint4"), 8: ("qdint8", "qcint8")}
 
 
 class Kernel(NamedTuple):
-    """A linear inside a delegate: the delegate's names of the number formats, and the names of
-    its constants in the program's data ("" for none)."""
+    """A linear or convolution inside a delegate: the delegate's names of the number formats, and
+    the names of its constants in the program's data ("" for none)."""
 
     input_type: str
     weight_type: str
@@ -51,7 +48,7 @@ class XnnpackTarget:
         return [XnnpackPartitioner()]
 
     def gates(self, file: PTEFile, graph: DeviceVGGT) -> Iterator[Gate]:
-        """All delegates are XNNPACK's, and every quantized linear of the graph is in them on
+        """All delegates are XNNPACK's, and every quantized layer of the graph is in them on
         integers, with its very codes and scales."""
         images = torch.zeros(graph.view_counts[0], 3, *graph.size)
         expected = Counter(map(_expected, integer_calls(graph, images)))
@@ -76,7 +73,7 @@ class XnnpackTarget:
                         others[" x ".join(types)] += 1
             wrong = (expected - found) + (found - expected)
             finding = (
-                f"{found.total()} of {expected.total()} quantized linears are integer in the"
+                f"{found.total()} of {expected.total()} quantized layers are integer in the"
                 " delegate"
             )
             if wrong:
@@ -87,7 +84,7 @@ class XnnpackTarget:
 
 
 def read_kernels(payload: bytes) -> list[Kernel]:
-    """The linears in a delegate's serialized form, in the order of execution."""
+    """Linears and convolutions in a delegate's serialized form, in the order of execution."""
     graph = _read_graph(payload)
     values: dict[int, dict[str, Any]] = {}
     for entry in graph["xvalues"]:
@@ -97,7 +94,7 @@ def read_kernels(payload: bytes) -> list[Kernel]:
     constants = graph["constant_data"]
     kernels = []
     for node in graph["xnodes"]:
-        if node["xnode_union_type"] != "XNNFullyConnected":
+        if node["xnode_union_type"] not in ("XNNFullyConnected", "XNNConv2d"):
             continue
         linear = node["xnode_union"]
         source, weight = values[linear["input1_id"]], values[linear["filter_id"]]
@@ -113,16 +110,18 @@ def read_kernels(payload: bytes) -> list[Kernel]:
     return kernels
 
 
-def _expected(weight: IntxUnpackedToInt8Tensor) -> tuple[str, ...]:
-    """Formats and SHA-256 of codes and scales of a linear as the program should store them."""
-    codes, scales = weight.qdata, weight.scale.contiguous()
-    if weight_bits(weight) == 4:
+def _expected(call: IntegerCall) -> tuple[str, ...]:
+    """Formats and SHA-256 of codes and scales of an operation as the program should store them."""
+    codes, scales = call.codes, call.scales.contiguous()
+    if codes.dim() == 4:
+        codes = codes.permute(0, 2, 3, 1)
+    if call.bits == 4:
         nibbles = (codes + 8).to(torch.uint8)
         codes = nibbles[:, ::2] | (nibbles[:, 1::2] << 4)
         scales = scales.to(torch.bfloat16)
-    parts = (x.contiguous().view(torch.uint8).numpy() for x in (codes, scales))
+    parts = (x.contiguous().view(torch.uint8).numpy().tobytes() for x in (codes, scales))
     return (
-        *INTEGER_TYPES[weight_bits(weight)],
+        *INTEGER_TYPES[call.bits],
         *(hashlib.sha256(part).hexdigest() for part in parts),
     )
 

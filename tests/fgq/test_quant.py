@@ -22,6 +22,7 @@ from fgq.quant import (
     quantized_sites,
     save_packed,
 )
+from fgq.quant.convolution import convolution_sites
 from fgq.quant.packed import pack_codes, unpack_codes
 from fgq.vggt import VGGT, CheckpointError, VGGTConfig
 
@@ -134,12 +135,15 @@ def test_the_file_is_no_larger_than_its_parts(model: VGGT, tmp_path: Path, name:
     sites = [linear.weight.shape for linear in quantized_sites(model, grid).values()]
     weights = sum(rows * width for rows, width in sites)
     scales = sum(rows * width // (grid.group_size or width) for rows, width in sites)
+    convolutions = convolution_sites(model).values() if grid.runs_on_devices else ()
+    in_8_bit = sum(convolution.weight.numel() for convolution in convolutions)
+    channels = sum(len(convolution.weight) for convolution in convolutions)
     quantize_rtn(model, grid, search_steps=0)
     save_packed(model, tmp_path / "q", {})
     path = tmp_path / "q" / "model.safetensors"
     header = 8 + int.from_bytes(path.read_bytes()[:8], "little")
     expected = weights * grid.weight_bits // 8 + 4 * (numbers - weights)
-    expected += (2 if name == "8da4w-g32" else 4) * scales
+    expected += (2 if name == "8da4w-g32" else 4) * scales + 4 * channels - 3 * in_8_bit
     assert path.stat().st_size == header + expected
     assert header < 0.1 * expected
     with safe_open(path, "pt") as file:
