@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +43,7 @@ def measure(
     turns, so that whatever else the machine does meets all of them alike.
     """
     manifests = {bundle: read_bundle(bundle) for bundle in bundles}
-    common = set.intersection(*(set(map(int, m["methods"])) for m in manifests.values()))
-    wanted = sorted(common) if view_counts is None else list(view_counts)
-    if not wanted or not set(wanted) <= common:
-        raise BundleError(f"the bundles have methods for {sorted(common)} views only")
+    wanted = _wanted_views(manifests, view_counts)
     results = []
     for views in wanted:
         with ExitStack() as stack:
@@ -72,6 +70,48 @@ def measure(
                     )
                 )
     return results
+
+
+def _wanted_views(
+    manifests: dict[Path, dict[str, Any]], view_counts: Sequence[int] | None
+) -> list[int]:
+    """Those that all bundles have, or those given; BundleError if one has no method for some."""
+    common = set.intersection(*(set(map(int, m["methods"])) for m in manifests.values()))
+    wanted = sorted(common) if view_counts is None else list(view_counts)
+    if not wanted or not set(wanted) <= common:
+        raise BundleError(f"the bundles have methods for {sorted(common)} views only")
+    return wanted
+
+
+def profile_bundles(
+    bundles: Sequence[Path],
+    view_counts: Sequence[int] | None,
+    threads: int,
+    repeats: int,
+    out: Path,
+) -> list[str]:
+    """Profile the bundles' programs as `profile_program` does: the tables.
+
+    What it writes is in a folder for each bundle and number of views, BUNDLE-sN.
+    """
+    from mobile_export.profile import profile_program
+
+    manifests = {bundle: read_bundle(bundle) for bundle in bundles}
+    tables = []
+    for views in _wanted_views(manifests, view_counts):
+        for bundle, manifest in manifests.items():
+            size = (manifest["input"]["height"], manifest["input"]["width"])
+            tables.append(
+                profile_program(
+                    bundle / PROGRAM,
+                    manifest["methods"][str(views)],
+                    probe_images(views, size)["pattern"],
+                    threads,
+                    repeats,
+                    out / f"{bundle.resolve().name}-s{views}",
+                )
+            )
+    return tables
 
 
 def format_table(measurements: Sequence[Measurement]) -> str:
