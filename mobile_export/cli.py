@@ -85,12 +85,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_project)
 
-    text = "measure latency and memory of bundles beside each other"
+    text = "measure latency and memory of bundles beside each other, or of other engines"
     command = commands.add_parser("bench", help=text, description=text)
-    command.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE")
+    command.add_argument("bundles", type=Path, nargs="*", metavar="BUNDLE")
+    text = (
+        "a checkpoint in ours, torch, ONNX Runtime and OpenVINO; 'blocks': some of VGGT-1B's width"
+    )
+    command.add_argument("--rivals", metavar="CHECKPOINT", help=text)
     command.add_argument("--views", type=_counts, metavar="N,N,...")
-    command.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    command.add_argument("--repeats", type=int, default=10)
+    command.add_argument("--threads", type=_positive, default=os.cpu_count() or 1)
+    command.add_argument("--repeats", type=_positive, default=10)
+    text = "of the images, with --rivals"
+    command.add_argument("--size", type=_size, default=(168, 224), metavar="HxW", help=text)
+    text = "some of the rows only, with --rivals"
+    command.add_argument("--engines", metavar="KEY,...", help=text)
+    command.add_argument("--out", type=Path, metavar="FILE", help="JSON, with --rivals")
+    text = "where the time goes, operator by operator, in our programs"
+    command.add_argument("--profile", type=Path, metavar="FOLDER", help=text)
     command.set_defaults(run=_bench)
 
     text = "run a bundle's program again, on this machine or as 64-bit Arm beside it"
@@ -157,10 +168,36 @@ def _project(args: argparse.Namespace, _: str) -> None:
     print(f"  how to build and run it: {args.out / 'README.md'}")
 
 
-def _bench(args: argparse.Namespace, _: str) -> None:
-    from mobile_export.bench import format_table, measure
+def _bench(args: argparse.Namespace, command: str) -> None:
+    if bool(args.bundles) == (args.rivals is not None):
+        raise ValueError("give bundles, or a checkpoint with --rivals")
+    if args.rivals is None:
+        from mobile_export.bench import format_table, measure, profile_bundles
 
-    print(format_table(measure(args.bundles, args.views, args.threads, args.repeats)))
+        if args.out or args.engines:
+            raise ValueError("--out and --engines go with --rivals")
+        print(format_table(measure(args.bundles, args.views, args.threads, args.repeats)))
+        if args.profile:
+            for table in profile_bundles(
+                args.bundles, args.views, args.threads, args.repeats, args.profile
+            ):
+                print(f"\n{table}")
+        return
+    from mobile_export.rivals.run import run_rivals
+
+    text = run_rivals(
+        args.rivals,
+        view_counts=args.views,
+        size=args.size,
+        threads=args.threads,
+        repeats=args.repeats,
+        keys=args.engines.split(",") if args.engines else None,
+        out=args.out,
+        profile=args.profile,
+        command=command,
+        report=lambda step: print(step, file=sys.stderr, flush=True),
+    )
+    print(text)
 
 
 def _verify(args: argparse.Namespace, _: str) -> None:
@@ -205,6 +242,12 @@ def _counts(text: str) -> list[int]:
     if counts[0] < 1:
         raise argparse.ArgumentTypeError("numbers of views are at least 1")
     return counts
+
+
+def _positive(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return int(text)
 
 
 def _size(text: str) -> tuple[int, int]:

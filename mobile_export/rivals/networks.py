@@ -1,0 +1,92 @@
+"""The networks that are compared, as plain torch modules of one input.
+
+Nothing but torch and `fgq.vggt` is imported: the memory of torch's own rows is measured in
+processes that load this file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from fgq.vggt import VGGT, load_checkpoint
+from fgq.vggt.attention import Block, Rope, rope_2d
+
+OUTPUTS = {
+    "camera": ("pose_enc",),
+    "depth": ("depth", "depth_conf"),
+    "point": ("world_points", "world_points_conf"),
+}
+
+
+class WholeNetwork(nn.Module):
+    """Images [S, 3, H, W] in [0, 1] of one scene -> the tensors of `output_names`: pose_enc
+    [S, 9], depth and confidences [S, H, W], world_points [S, H, W, 3]."""
+
+    def __init__(self, model: VGGT) -> None:
+        super().__init__()
+        self.model = model
+        self.names = output_names(model)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        result = self.model(images[None])
+        outputs = [result[name][0] for name in self.names]
+        return tuple(
+            x[..., 0] if name == "depth" else x for name, x in zip(self.names, outputs, strict=True)
+        )
+
+
+class BlockStack(nn.Module):
+    """The frame and global blocks of a VGGT by turns; tokens [1, S P, C] -> [1, S P, C]."""
+
+    def __init__(self, model: VGGT, views: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        config = model.config
+        self.views = views
+        self.blocks = nn.ModuleList(block_order(model))
+        grid = (size[0] // config.patch_size, size[1] // config.patch_size)
+        head_dim = config.embed_dim // config.num_heads
+        rope = rope_2d(*grid, head_dim, config.num_special_tokens)
+        self.register_buffer("cos", rope.cos)
+        self.register_buffer("sin", rope.sin)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rope = Rope(self.get_buffer("cos"), self.get_buffer("sin"))
+        whole = rope.repeat(self.views)
+        shape = x.shape
+        for i, block in enumerate(self.blocks):
+            if i % 2 == 0:
+                x = block(x.reshape(self.views, -1, shape[-1]), rope).reshape(shape)
+            else:
+                x = block(x, whole)
+        return x
+
+
+def block_order(model: VGGT) -> list[Block]:
+    """First frame block, first global block, second frame block, ..."""
+    aggregator = model.aggregator
+    pairs = zip(aggregator.frame_blocks, aggregator.global_blocks, strict=True)
+    return [cast(Block, block) for pair in pairs for block in pair]
+
+
+def output_names(model: VGGT) -> list[str]:
+    """What the network of a model returns, in its order."""
+    if not model.config.heads:
+        return ["tokens"]
+    return [name for head in model.config.heads for name in OUTPUTS[head]]
+
+
+def make_network(model: VGGT, views: int, size: tuple[int, int]) -> nn.Module:
+    """The whole network for images of a size (H, W), or the stack of its blocks if the model has
+    no heads."""
+    network = WholeNetwork(model) if model.config.heads else BlockStack(model, views, size)
+    return network.eval().requires_grad_(False)
+
+
+def load_network(checkpoint: Path, views: int, size: tuple[int, int]) -> nn.Module:
+    """The same of a checkpoint."""
+    with torch.no_grad():
+        return make_network(load_checkpoint(checkpoint), views, size)
