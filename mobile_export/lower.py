@@ -55,7 +55,10 @@ def lower_methods(
         gc.set_threshold(*threshold)
 
 
-def write_program(edge: EdgeProgramManager, path: Path) -> None:
-    """Serialize a lowered program to a .pte file."""
+def write_program(edge: EdgeProgramManager, path: Path, record: Path | None = None) -> None:
+    """Serialize a lowered program to a .pte file, and what `lower` kept for the profiler."""
+    program = edge.to_executorch()
     with path.open("wb") as file:
-        edge.to_executorch().write_to_file(file)
+        program.write_to_file(file)
+    if record is not None:
+        program.get_etrecord().save(str(record))

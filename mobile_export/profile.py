@@ -72,7 +72,7 @@ def profile_program(
     total = sum(ms for name, ms in events if name == WHOLE_RUN)
     operators = slowest_first(events)
     write_file(dump.with_suffix(".csv"), _csv(operators).encode())
-    table = format_profile(f"{program.stem}, {method}, {threads} threads", operators, total)
+    table = format_profile(f"{program.stem}, {method}, threads {threads}", operators, total)
     write_file(dump.with_suffix(".txt"), (table + "\n").encode())
     return table
 

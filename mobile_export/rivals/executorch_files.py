@@ -70,6 +70,4 @@ def write_pte(
         example = torch.from_numpy(subject.example(views))
         backend = make_backend("xnnpack")
         edge = lower_methods(network, {METHOD: example}, backend, record is not None)
-        write_program(edge, path)
-    if record is not None:
-        edge.get_etrecord().save(str(record))
+        write_program(edge, path, record)

@@ -38,8 +38,8 @@ def format_table(
     for found in comparisons:
         limits = ", ".join(f"{name} {rate:.0f}" for name, rate in found.limits.items())
         head = (
-            f"{subject.name}, {found.views} views of {width}x{height},"
-            f" {found.flops / 1e9:.2f} GFLOP a run; {threads} threads, {repeats} repeats;"
+            f"{subject.name}, views {found.views}, {width}x{height},"
+            f" {found.flops / 1e9:.2f} GFLOP a run; threads {threads}, repeats {repeats};"
             f" limits in GFLOP/s: {limits}"
         )
         blocks.append("\n".join([head, *_lines(found, subject.outputs)]))
@@ -51,7 +51,7 @@ def _lines(found: Comparison, outputs: Sequence[str]) -> list[str]:
     names = " ".join(f"{name:>{w}}" for name, w in zip(outputs, widths, strict=True))
     lines = [
         f"{'engine':{LABEL_WIDTH}} {'ms':>8} {'CPU ms':>8} {'slower':>6} {'peak MB':>7}"
-        f" {'file MB':>7} {'GFLOP/s':>7} {'limit':>6}  off: {names}"
+        f" {'file MB':>7} {'GFLOP/s':>7} {'limit':>6}  off {names}"
     ]
     ours = next((row for row in found.rows if row.key == OURS and row.problem is None), None)
     for row in found.rows:
@@ -67,7 +67,7 @@ def _lines(found: Comparison, outputs: Sequence[str]) -> list[str]:
             f"{row.label:{LABEL_WIDTH}} {row.seconds * 1e3 / row.views:8.1f}"
             f" {row.cpu_seconds * 1e3 / row.views:8.1f} {slower} {row.memory / 1e6:7.0f}"
             f" {row.file_bytes / 1e6:7.1f} {rate(found, row):7.1f}"
-            f" {'-' if share is None else f'{share:.0%}':>6}       {errors}"
+            f" {'-' if share is None else f'{share:.0%}':>6}      {errors}"
         )
     return lines
 
