@@ -12,8 +12,7 @@ from typing import Any
 from fgq.files import file_sha256
 from fgq.vggt import VGGTConfig
 from mobile_export.gate import Gate
-from mobile_export.graph import output_names
-from mobile_export.lower import method_names
+from mobile_export.graph import method_names, output_names
 
 FORMAT = "pocket-vggt-bundle"
 FORMAT_VERSION = 1

@@ -37,6 +37,11 @@ OUTPUTS = {
 }
 
 
+def method_names(view_counts: Sequence[int]) -> dict[int, str]:
+    """{number of views: name of its method}."""
+    return {views: f"forward_s{views}" for views in view_counts}
+
+
 def output_names(heads: Sequence[str]) -> list[str]:
     """Names of the program's outputs, in their order."""
     return [name for head, names in OUTPUTS.items() if head in heads for name in names]

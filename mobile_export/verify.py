@@ -28,8 +28,7 @@ from fgq.vggt import VGGT
 from mobile_export.backends import Backend
 from mobile_export.file_gates import operator_gates, size_gates, weight_gates
 from mobile_export.gate import Gate
-from mobile_export.graph import DeviceVGGT, output_names
-from mobile_export.lower import method_names
+from mobile_export.graph import DeviceVGGT, method_names, output_names
 from mobile_export.program import ProgramError, RunningProgram
 
 # Largest |a - b| / |b| (Euclidean norms over an output) of the rewritten network, without rounding

@@ -30,7 +30,7 @@ from executorch.exir._serialize._program import PTEFile
 
 from mobile_export.file_gates import IntegerCall, constant_hashes, integer_calls
 from mobile_export.gate import Gate
-from mobile_export.graph import DeviceVGGT
+from mobile_export.graph import DeviceVGGT, method_names
 
 DELEGATE = "VulkanBackend"
 # The kernel of an int4 linear by whether its input is rounded to 8 bit, and the place of the
@@ -70,12 +70,13 @@ class VulkanTarget:
     def gates(self, file: PTEFile, graph: DeviceVGGT) -> Iterator[Gate]:
         """Each method is one delegate; all int4 linears are in it with their very codes, and see
         one batch only; nothing is larger than a GPU takes."""
-        images = torch.zeros(graph.view_counts[0], 3, *graph.size)
         stored = torch.float16 if self.fp16 else torch.float32
-        expected = Counter(_expected(call, stored) for call in integer_calls(graph, images))
+        views_of = {name: views for views, name in method_names(graph.view_counts).items()}
         constants = constant_hashes(file)
         limits = SMALL_TEXTURE_LIMITS if self.small_textures else TEXTURE_LIMITS
         for plan in file.program.execution_plan:
+            images = torch.zeros(views_of[plan.name], 3, *graph.size)
+            expected = Counter(_expected(call, stored) for call in integer_calls(graph, images))
             delegates = [d.id for d in plan.delegates]
             yield Gate(
                 f"delegate.{plan.name}",

@@ -21,7 +21,7 @@ from executorch.exir._serialize._program import PTEFile
 
 from mobile_export.file_gates import IntegerCall, constant_hashes, integer_calls
 from mobile_export.gate import Gate
-from mobile_export.graph import DeviceVGGT
+from mobile_export.graph import DeviceVGGT, method_names
 
 DELEGATE = "XnnpackBackend"
 # (input, weight) by the bits of the weight: inputs are rounded at run time, tokens or images.
@@ -50,10 +50,11 @@ class XnnpackTarget:
     def gates(self, file: PTEFile, graph: DeviceVGGT) -> Iterator[Gate]:
         """All delegates are XNNPACK's, and every quantized layer of the graph is in them on
         integers, with its very codes and scales."""
-        images = torch.zeros(graph.view_counts[0], 3, *graph.size)
-        expected = Counter(map(_expected, integer_calls(graph, images)))
+        views_of = {name: views for views, name in method_names(graph.view_counts).items()}
         constants = constant_hashes(file)
         for plan in file.program.execution_plan:
+            images = torch.zeros(views_of[plan.name], 3, *graph.size)
+            expected = Counter(map(_expected, integer_calls(graph, images)))
             foreign = sorted({d.id for d in plan.delegates} - {DELEGATE})
             yield Gate(
                 f"delegate.{plan.name}",
