@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,8 @@ def write_files(
     elif engine.library == "torch":
         _once(path, lambda p: save_checkpoint(subject.model, p))
     else:
-        _write_portable(path, subject, views)
+        with redirect_stdout(sys.stderr):  # their progress bars
+            _write_portable(path, subject, views)
     return path
 
 
