@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_export.bundle import PROGRAM, BundleError, read_bundle
+from mobile_export.bundle import PROGRAM, BundleError, input_size, read_bundle
 from mobile_export.program import Run, RunningProgram
 from mobile_export.verify import probe_images
 
@@ -50,9 +50,8 @@ def measure(
             runs: dict[Path, tuple[RunningProgram, NDArray[np.float32], list[Run]]] = {}
             for bundle, manifest in manifests.items():
                 program = RunningProgram(bundle / PROGRAM, manifest["methods"][str(views)], threads)
-                size = (manifest["input"]["height"], manifest["input"]["width"])
                 running = stack.enter_context(program)
-                images = probe_images(views, size)["pattern"]
+                images = probe_images(views, input_size(manifest))["pattern"]
                 running.run(images)  # the first execution also allocates
                 runs[bundle] = (running, images, [])
             for _ in range(repeats):
@@ -100,12 +99,11 @@ def profile_bundles(
     tables = []
     for views in _wanted_views(manifests, view_counts):
         for bundle, manifest in manifests.items():
-            size = (manifest["input"]["height"], manifest["input"]["width"])
             tables.append(
                 profile_program(
                     bundle / PROGRAM,
                     manifest["methods"][str(views)],
-                    probe_images(views, size)["pattern"],
+                    probe_images(views, input_size(manifest))["pattern"],
                     threads,
                     repeats,
                     out / f"{bundle.resolve().name}-s{views}",

@@ -12,7 +12,8 @@ from typing import Any
 from fgq.files import file_sha256
 from fgq.vggt import VGGTConfig
 from mobile_export.gate import Gate
-from mobile_export.graph import method_names, output_names
+from mobile_export.graph import method_names
+from mobile_export.outputs import output_names
 
 FORMAT = "pocket-vggt-bundle"
 FORMAT_VERSION = 1
@@ -59,6 +60,11 @@ def make_manifest(
 
 def write_manifest(manifest: dict[str, Any], folder: Path) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def input_size(manifest: dict[str, Any]) -> tuple[int, int]:
+    """(H, W) of the images, in pixels."""
+    return int(manifest["input"]["height"]), int(manifest["input"]["width"])
 
 
 def read_bundle(folder: Path) -> dict[str, Any]:

@@ -21,8 +21,10 @@ from torchao.quantization.quantize_.workflows.intx.intx_unpacked_to_int8_tensor 
     IntxUnpackedToInt8Tensor,
 )
 
+from fgq.quant.packed import pack_codes
 from mobile_export.convolutions import DeviceConv2d
 from mobile_export.gate import Gate
+from mobile_export.graph import DeviceVGGT, method_names
 
 SHORT_FLOATS = (ScalarType.HALF, ScalarType.BFLOAT16)
 # What a file may hold beyond its constants: the graphs of a method, and padding of constants.
@@ -152,8 +154,15 @@ class IntegerCall(NamedTuple):
     rounded: bool
 
 
-def integer_calls(graph: nn.Module, images: torch.Tensor) -> list[IntegerCall]:
-    """Every quantized operation of one forward, as often as it is called."""
+def integer_calls(graph: DeviceVGGT) -> dict[str, list[IntegerCall]]:
+    """Every quantized operation of each method, as often as it is called."""
+    return {
+        method: _calls_of_forward(graph, torch.zeros(views, 3, *graph.size))
+        for views, method in method_names(graph.view_counts).items()
+    }
+
+
+def _calls_of_forward(graph: nn.Module, images: torch.Tensor) -> list[IntegerCall]:
     calls: list[IntegerCall] = []
 
     def note(module: nn.Module, *_: object) -> None:
@@ -170,6 +179,25 @@ def integer_calls(graph: nn.Module, images: torch.Tensor) -> list[IntegerCall]:
     for hook in hooks:
         hook.remove()
     return calls
+
+
+def stored_hashes(codes: torch.Tensor, scales: torch.Tensor, bits: int) -> tuple[str, str]:
+    """SHA-256 of codes and scales as programs store them: codes of 4 bit from 0 to 15, two in a
+    byte."""
+    codes = pack_codes(codes + 8) if bits == 4 else codes
+    parts = (x.contiguous().view(torch.uint8).numpy().tobytes() for x in (codes, scales))
+    of_codes, of_scales = (hashlib.sha256(part).hexdigest() for part in parts)
+    return of_codes, of_scales
+
+
+def one_delegate(plan: ExecutionPlan, name: str) -> Gate:
+    """A method is one delegate of this name and nothing else."""
+    delegates = [delegate.id for delegate in plan.delegates]
+    return Gate(
+        f"delegate.{plan.name}",
+        delegates == [name] and not plan.operators,
+        f"{len(delegates)} delegates, {len(plan.operators)} kinds of operators outside",
+    )
 
 
 def constant_hashes(file: PTEFile) -> dict[str, str]:

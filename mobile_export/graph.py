@@ -24,27 +24,15 @@ from torch import Tensor, nn
 from fgq.quant.rotation import RotatingNorm
 from fgq.vggt import VGGT
 from fgq.vggt.aggregator import IMAGE_MEAN, IMAGE_STD
-from fgq.vggt.attention import rope_2d
 from fgq.vggt.patch_embed import ConvPatchEmbed, DinoPatchEmbed, resize_pos_embed
 from mobile_export.heads import DeviceCameraHead, DeviceDenseHead
-from mobile_export.layers import DeviceBlock, DeviceLayerNorm, rotation_order
+from mobile_export.layers import DeviceBlock, DeviceLayerNorm, rotary_tables
 from mobile_export.linears import plain_linear
-
-OUTPUTS = {
-    "camera": ("pose_enc",),
-    "depth": ("depth", "depth_conf"),
-    "point": ("world_points", "world_points_conf"),
-}
 
 
 def method_names(view_counts: Sequence[int]) -> dict[int, str]:
     """{number of views: name of its method}."""
     return {views: f"forward_s{views}" for views in view_counts}
-
-
-def output_names(heads: Sequence[str]) -> list[str]:
-    """Names of the program's outputs, in their order."""
-    return [name for head, names in OUTPUTS.items() if head in heads for name in names]
 
 
 class DeviceVGGT(nn.Module):
@@ -80,11 +68,9 @@ class DeviceVGGT(nn.Module):
             tokens = torch.cat((special[:1], special[1:].expand(views - 1, -1, -1)))
             self.register_buffer(f"special_{views}", tokens.detach().clone())
 
-        head_dim = config.embed_dim // config.num_heads
-        rope = rope_2d(*self.grid, head_dim, config.num_special_tokens)
-        order = rotation_order(head_dim)
-        self.register_buffer("cos", rope.cos[None, :, None, order])
-        self.register_buffer("sin", rope.sin[None, :, None, order])
+        cos, sin = rotary_tables(config, self.grid)
+        self.register_buffer("cos", cos)
+        self.register_buffer("sin", sin)
         self.frame_blocks = nn.ModuleList(
             DeviceBlock(b, rotary=True) for b in aggregator.frame_blocks
         )

@@ -9,11 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fgq.quant import quantized_convolutions
 from fgq.quant.rotation import RotatedPairNorm, UnrotatingNorm
 from fgq.vggt.camera_head import CameraHead
 from fgq.vggt.dpt_head import POSITION_GAIN, DPTHead, position_codes, upsample
-from mobile_export.convolutions import device_convolutions
+from mobile_export.convolutions import DeviceConv2d, device_convolutions
 from mobile_export.layers import DeviceBlock, DeviceLayerNorm, DeviceMlp, thirds
 from mobile_export.linears import device_linear, plain_linear
 
@@ -115,10 +114,6 @@ class DeviceDenseHead(nn.Module):
             offset = weight @ bias + project.bias.detach()
             offset = (columns + rows).flatten(2).transpose(1, 2) + offset
             self.register_buffer(f"offset_{i}", offset)
-        # XNNPACK's compiler lays a map out channels last where the first operator needs it so, but
-        # loses its way at an 8-bit convolution. An interpolation to the same size makes it do so
-        # earlier; it changes nothing and the maps are small here.
-        self.in_integers = bool(quantized_convolutions(head))
         self.resize_layers = nn.ModuleList(device_convolutions(m) for m in head.resize_layers)
         self.level_convolutions = nn.ModuleList(
             device_convolutions(part)
@@ -135,6 +130,7 @@ class DeviceDenseHead(nn.Module):
         )
         self.output1 = device_convolutions(scratch.output_conv1)
         self.output2 = device_convolutions(scratch.output_conv2)
+        self.in_integers = any(isinstance(m, DeviceConv2d) for m in self.modules())
         columns, rows = _position_tables(config.dpt_features // 2, size, aspect)
         self.register_buffer("columns", columns)
         self.register_buffer("rows", rows)
@@ -147,6 +143,9 @@ class DeviceDenseHead(nn.Module):
         for i, tokens in enumerate(levels):
             x = self.projects[i](self.norm(tokens)) + self.get_buffer(f"offset_{i}")
             x = x.reshape(x.shape[0], *self.grid, x.shape[-1]).permute(0, 3, 1, 2)
+            # XNNPACK's compiler lays a map out channels last where the first operator needs it so,
+            # but loses its way at an 8-bit convolution. An interpolation to the same size makes it
+            # do so earlier; it changes nothing and the maps are small here.
             if self.in_integers:
                 x = upsample(x, self.grid)
             maps.append(self.level_convolutions[i](self.resize_layers[i](x)))

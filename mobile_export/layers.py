@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fgq.quant.rotation import RotatedLayerNorm, RotatedPairNorm
-from fgq.vggt.attention import Attention, Block, Mlp
+from fgq.vggt import VGGTConfig
+from fgq.vggt.attention import Attention, Block, Mlp, rope_2d
 from mobile_export.linears import device_linear
 
 # Numbers in one matrix of attention scores; 2^20 are 4 MiB in fp32. Where that is a few queries
@@ -83,6 +84,14 @@ def rotation_order(head_dim: int) -> Tensor:
     """Channels (y1, y2, x1, x2) of a head as (y1, x1, y2, x2): rotation partners are one slice
     apart. Norms and products over a head do not depend on the order of its channels."""
     return torch.arange(head_dim).unflatten(0, (4, -1))[[0, 2, 1, 3]].flatten()
+
+
+def rotary_tables(config: VGGTConfig, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Cosines and sines [1, P, 1, D] of a view's tokens, for `rotate`; grid: (rows, columns)."""
+    head_dim = config.embed_dim // config.num_heads
+    rope = rope_2d(*grid, head_dim, config.num_special_tokens)
+    order = rotation_order(head_dim)
+    return rope.cos[None, :, None, order], rope.sin[None, :, None, order]
 
 
 class DeviceAttention(nn.Module):

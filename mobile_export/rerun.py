@@ -12,15 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_export.aarch64 import DEFAULT_CPU, ArmRuntime, arm_runtime
-from mobile_export.bundle import PROGRAM, BundleError, read_bundle
+from mobile_export.bundle import PROGRAM, BundleError, input_size, read_bundle
 from mobile_export.gate import Gate
 from mobile_export.program import RunningProgram
 from mobile_export.verify import (
-    LARGEST_ALLOWED,
     PERTURBED_RUNS,
     PROGRAM_TOLERANCE,
-    SENSITIVITY_FACTOR,
-    SMALLEST_ALLOWED,
+    allowance,
     probe_images,
     relative_error,
 )
@@ -93,7 +91,7 @@ def make_plan(bundle: Path, manifest: dict[str, Any], view_counts: Sequence[int]
         return Plan(
             bundle / PROGRAM,
             {views: methods[views] for views in view_counts or methods},
-            (int(manifest["input"]["height"]), int(manifest["input"]["width"])),
+            input_size(manifest),
             [str(name) for name in manifest["outputs"]],
             manifest["quantization"]["name"] == "fp32",
             str(manifest["runtime"]["executorch"]),
@@ -157,8 +155,7 @@ def compare(
         allowed, why = PROGRAM_TOLERANCE, ""
         if changed:
             largest = max(relative_error(outputs[index], expected[index]) for outputs in changed)
-            allowed = max(SENSITIVITY_FACTOR * largest, SMALLEST_ALLOWED)
-            allowed = min(allowed, LARGEST_ALLOWED)
+            allowed = allowance(largest)
             why = f"; images changed by {ROUNDING:.0e} do {largest:.1e}"
         yield Gate(
             f"aarch64.{method}.{kind}.{name}",

@@ -28,7 +28,8 @@ from fgq.vggt import VGGT
 from mobile_export.backends import Backend
 from mobile_export.file_gates import operator_gates, size_gates, weight_gates
 from mobile_export.gate import Gate
-from mobile_export.graph import DeviceVGGT, method_names, output_names
+from mobile_export.graph import DeviceVGGT, method_names
+from mobile_export.outputs import output_names
 from mobile_export.program import ProgramError, RunningProgram
 
 # Largest |a - b| / |b| (Euclidean norms over an output) of the rewritten network, without rounding
@@ -164,10 +165,12 @@ def _allowances(
         moved = reference_outputs(model, images * (1 + PERTURBATION * noise), heads)
         changes = map(relative_error, moved, expected)
         largest = [max(pair) for pair in zip(largest, changes, strict=True)]
-    return [
-        min(max(SENSITIVITY_FACTOR * change, SMALLEST_ALLOWED), LARGEST_ALLOWED)
-        for change in largest
-    ]
+    return [allowance(change) for change in largest]
+
+
+def allowance(change: float) -> float:
+    """How far an output of an integer program may be off, if perturbed images change it so far."""
+    return min(max(SENSITIVITY_FACTOR * change, SMALLEST_ALLOWED), LARGEST_ALLOWED)
 
 
 def reference_outputs(model: VGGT, images: Tensor, heads: Sequence[str]) -> list[np.ndarray]:

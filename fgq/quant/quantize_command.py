@@ -50,7 +50,7 @@ def run_quantize(args: argparse.Namespace) -> None:
     weights = sum(site.codes.numel() for site in sites.values())
     print(f"{len(sites)} linears with {weights:,} weights are in 4 bit,")
     print(f"{len(quantized_convolutions(model))} convolutions in 8 bit; these layers stay:")
-    kept = {name: why for name, why in kept_layers(model).items() if name not in sites}
+    kept = kept_layers(model)
     for reason in sorted(set(kept.values())):
         names = [name for name, why in kept.items() if why == reason]
         print(f"  {len(names)}, {reason}: {names[0]}{', ...' if len(names) > 1 else ''}")

@@ -14,6 +14,7 @@ from executorch.backends.apple.coreml.compiler import CoreMLBackend
 from executorch.backends.apple.coreml.partition import CoreMLPartitioner
 from executorch.exir._serialize._program import PTEFile
 
+from mobile_export.file_gates import one_delegate
 from mobile_export.gate import Gate
 from mobile_export.graph import DeviceVGGT
 
@@ -36,9 +37,4 @@ class CoreMLTarget:
     def gates(self, file: PTEFile, graph: DeviceVGGT) -> Iterator[Gate]:
         """Each method is one delegate, which holds all its numbers."""
         for plan in file.program.execution_plan:
-            delegates = [d.id for d in plan.delegates]
-            yield Gate(
-                f"delegate.{plan.name}",
-                delegates == [DELEGATE] and not plan.operators,
-                f"{len(delegates)} delegates, {len(plan.operators)} kinds of operators outside",
-            )
+            yield one_delegate(plan, DELEGATE)

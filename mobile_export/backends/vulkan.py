@@ -6,7 +6,6 @@ stands in them; their graph is run without the delegate.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -28,9 +27,15 @@ from executorch.backends.vulkan.serialization.vulkan_graph_serialize import (
 )
 from executorch.exir._serialize._program import PTEFile
 
-from mobile_export.file_gates import IntegerCall, constant_hashes, integer_calls
+from mobile_export.file_gates import (
+    IntegerCall,
+    constant_hashes,
+    integer_calls,
+    one_delegate,
+    stored_hashes,
+)
 from mobile_export.gate import Gate
-from mobile_export.graph import DeviceVGGT, method_names
+from mobile_export.graph import DeviceVGGT
 
 DELEGATE = "VulkanBackend"
 # The kernel of an int4 linear by whether its input is rounded to 8 bit, and the place of the
@@ -71,18 +76,12 @@ class VulkanTarget:
         """Each method is one delegate; all int4 linears are in it with their very codes, and see
         one batch only; nothing is larger than a GPU takes."""
         stored = torch.float16 if self.fp16 else torch.float32
-        views_of = {name: views for views, name in method_names(graph.view_counts).items()}
+        calls = integer_calls(graph)
         constants = constant_hashes(file)
         limits = SMALL_TEXTURE_LIMITS if self.small_textures else TEXTURE_LIMITS
         for plan in file.program.execution_plan:
-            images = torch.zeros(views_of[plan.name], 3, *graph.size)
-            expected = Counter(_expected(call, stored) for call in integer_calls(graph, images))
-            delegates = [d.id for d in plan.delegates]
-            yield Gate(
-                f"delegate.{plan.name}",
-                delegates == [DELEGATE] and not plan.operators,
-                f"{len(delegates)} delegates, {len(plan.operators)} kinds of operators outside",
-            )
+            expected = Counter(_expected(call, stored) for call in calls[plan.name])
+            yield one_delegate(plan, DELEGATE)
             found: Counter[tuple[str, ...]] = Counter()
             batched, oversized = 0, 0
             for delegate in plan.delegates:
@@ -146,12 +145,9 @@ def _int4_linears(graph: VkGraph) -> Iterator[tuple[str, VkTensor, tuple[str, st
 def _expected(call: IntegerCall, stored: torch.dtype) -> tuple[str, ...]:
     """Kernel and SHA-256 of codes and scales of a linear as the program should store them; scales
     in bfloat16 are exact in half precision too, but for those below 6e-5."""
-    kernel = KERNELS[call.rounded][0]
-    nibbles = (call.codes + 8).to(torch.uint8)
-    codes = nibbles[:, ::2] | (nibbles[:, 1::2] << 4)
-    padding = -len(codes) % 4
-    parts = (codes, F.pad(call.scales.T, (0, padding)).to(stored))
-    return kernel, *(hashlib.sha256(x.contiguous().numpy().tobytes()).hexdigest() for x in parts)
+    padding = -len(call.codes) % 4
+    scales = F.pad(call.scales.T, (0, padding)).to(stored)
+    return KERNELS[call.rounded][0], *stored_hashes(call.codes, scales, call.bits)
 
 
 def _is_too_large(tensor: VkTensor, limits: tuple[int, int, int]) -> bool:

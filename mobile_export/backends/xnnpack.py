@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import tempfile
@@ -19,9 +18,14 @@ from executorch.backends.xnnpack.serialization.xnnpack_graph_serialize import XN
 from executorch.exir._serialize._flatbuffer import _flatc_decompile
 from executorch.exir._serialize._program import PTEFile
 
-from mobile_export.file_gates import IntegerCall, constant_hashes, integer_calls
+from mobile_export.file_gates import (
+    IntegerCall,
+    constant_hashes,
+    integer_calls,
+    stored_hashes,
+)
 from mobile_export.gate import Gate
-from mobile_export.graph import DeviceVGGT, method_names
+from mobile_export.graph import DeviceVGGT
 
 DELEGATE = "XnnpackBackend"
 # (input, weight) by the bits of the weight: inputs are rounded at run time, tokens or images.
@@ -50,11 +54,10 @@ class XnnpackTarget:
     def gates(self, file: PTEFile, graph: DeviceVGGT) -> Iterator[Gate]:
         """All delegates are XNNPACK's, and every quantized layer of the graph is in them on
         integers, with its very codes and scales."""
-        views_of = {name: views for views, name in method_names(graph.view_counts).items()}
+        calls = integer_calls(graph)
         constants = constant_hashes(file)
         for plan in file.program.execution_plan:
-            images = torch.zeros(views_of[plan.name], 3, *graph.size)
-            expected = Counter(map(_expected, integer_calls(graph, images)))
+            expected = Counter(map(_expected, calls[plan.name]))
             foreign = sorted({d.id for d in plan.delegates} - {DELEGATE})
             yield Gate(
                 f"delegate.{plan.name}",
@@ -113,18 +116,9 @@ def read_kernels(payload: bytes) -> list[Kernel]:
 
 def _expected(call: IntegerCall) -> tuple[str, ...]:
     """Formats and SHA-256 of codes and scales of an operation as the program should store them."""
-    codes, scales = call.codes, call.scales.contiguous()
-    if codes.dim() == 4:
-        codes = codes.permute(0, 2, 3, 1)
-    if call.bits == 4:
-        nibbles = (codes + 8).to(torch.uint8)
-        codes = nibbles[:, ::2] | (nibbles[:, 1::2] << 4)
-        scales = scales.to(torch.bfloat16)
-    parts = (x.contiguous().view(torch.uint8).numpy().tobytes() for x in (codes, scales))
-    return (
-        *INTEGER_TYPES[call.bits],
-        *(hashlib.sha256(part).hexdigest() for part in parts),
-    )
+    codes = call.codes if call.codes.dim() == 2 else call.codes.permute(0, 2, 3, 1)
+    scales = call.scales.to(torch.bfloat16) if call.bits == 4 else call.scales
+    return (*INTEGER_TYPES[call.bits], *stored_hashes(codes, scales, call.bits))
 
 
 def _short(datatype: str) -> str:

@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from fgq.methods import quantize_rtn
 from fgq.quant import fold_layer_scale
 from fgq.vggt import VGGT
-from fgq.vggt.attention import rope_2d
 from mobile_export.backends import make_backend
 from mobile_export.export import GRID_OF_PRECISION
 from mobile_export.graph import DeviceVGGT
-from mobile_export.layers import DeviceBlock, rotation_order
+from mobile_export.layers import DeviceBlock, rotary_tables
 from mobile_export.lower import lower_methods, write_program
 from mobile_export.rivals.networks import block_order
 from mobile_export.rivals.subject import Subject
@@ -35,11 +34,9 @@ class DeviceBlockStack(nn.Module):
         self.views = views
         self.blocks = nn.ModuleList(DeviceBlock(b, rotary=True) for b in block_order(model))
         grid = (size[0] // config.patch_size, size[1] // config.patch_size)
-        head_dim = config.embed_dim // config.num_heads
-        rope = rope_2d(*grid, head_dim, config.num_special_tokens)
-        order = rotation_order(head_dim)
-        self.register_buffer("cos", rope.cos[None, :, None, order])
-        self.register_buffer("sin", rope.sin[None, :, None, order])
+        cos, sin = rotary_tables(config, grid)
+        self.register_buffer("cos", cos)
+        self.register_buffer("sin", sin)
         self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:

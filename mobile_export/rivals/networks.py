@@ -1,6 +1,6 @@
 """The networks that are compared, as plain torch modules of one input.
 
-Nothing but torch and `fgq.vggt` is imported: the memory of torch's own rows is measured in
+Nothing heavier than torch and `fgq.vggt` is imported: the memory of torch's own rows is measured in
 processes that load this file.
 """
 
@@ -14,22 +14,17 @@ from torch import Tensor, nn
 
 from fgq.vggt import VGGT, load_checkpoint
 from fgq.vggt.attention import Block, Rope, rope_2d
-
-OUTPUTS = {
-    "camera": ("pose_enc",),
-    "depth": ("depth", "depth_conf"),
-    "point": ("world_points", "world_points_conf"),
-}
+from mobile_export.outputs import output_names
 
 
 class WholeNetwork(nn.Module):
-    """Images [S, 3, H, W] in [0, 1] of one scene -> the tensors of `output_names`: pose_enc
+    """Images [S, 3, H, W] in [0, 1] of one scene -> the tensors of `network_outputs`: pose_enc
     [S, 9], depth and confidences [S, H, W], world_points [S, H, W, 3]."""
 
     def __init__(self, model: VGGT) -> None:
         super().__init__()
         self.model = model
-        self.names = output_names(model)
+        self.names = network_outputs(model)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         result = self.model(images[None])
@@ -72,11 +67,11 @@ def block_order(model: VGGT) -> list[Block]:
     return [cast(Block, block) for pair in pairs for block in pair]
 
 
-def output_names(model: VGGT) -> list[str]:
+def network_outputs(model: VGGT) -> list[str]:
     """What the network of a model returns, in its order."""
     if not model.config.heads:
         return ["tokens"]
-    return [name for head in model.config.heads for name in OUTPUTS[head]]
+    return output_names(model.config.heads)
 
 
 def make_network(model: VGGT, views: int, size: tuple[int, int]) -> nn.Module:

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fgq.quant import require_full_precision
 from fgq.vggt import VGGT, VGGTConfig, load_checkpoint
-from mobile_export.rivals.networks import make_network, output_names
+from mobile_export.rivals.networks import make_network, network_outputs
 from mobile_export.verify import probe_images, relative_error
 
 BLOCKS_1B = "blocks-1b"
@@ -34,7 +34,7 @@ class Subject:
 
     @property
     def outputs(self) -> list[str]:
-        return output_names(self.model)
+        return network_outputs(self.model)
 
     def network(self, views: int) -> nn.Module:
         """What is computed, in torch."""

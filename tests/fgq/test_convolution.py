@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from device_network import TINY
 from torch import nn
 
 from fgq.methods import quantize_rtn
@@ -12,19 +13,6 @@ from fgq.quant.convolution import convolution_sites, quantize_convolutions
 from fgq.quant.grids import WIDE_GRID, quantize_weight
 from fgq.quant.packed import RECIPE_NAME
 from fgq.vggt import VGGT, CheckpointError, VGGTConfig
-
-TINY = VGGTConfig(
-    embed_dim=32,
-    depth=1,
-    num_heads=1,
-    img_size=56,
-    patch_embed="conv",
-    camera_trunk_depth=1,
-    camera_trunk_heads=2,
-    dpt_features=8,
-    dpt_out_channels=(8, 8, 8, 8),
-    dpt_layers=(0, 0, 0, 0),
-)
 
 
 @pytest.fixture

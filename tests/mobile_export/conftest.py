@@ -4,22 +4,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from device_network import TINY
 
 from fgq.vggt import VGGT, VGGTConfig
-
-TINY = VGGTConfig(
-    embed_dim=32,
-    depth=1,
-    num_heads=1,
-    img_size=56,
-    patch_embed="conv",
-    camera_trunk_depth=1,
-    camera_trunk_heads=2,
-    camera_iterations=2,
-    dpt_features=8,
-    dpt_out_channels=(8, 8, 8, 8),
-    dpt_layers=(0, 0, 0, 0),
-)
 
 
 @pytest.fixture(scope="session")

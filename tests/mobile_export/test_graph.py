@@ -12,8 +12,9 @@ from fgq.quant import FakeQuantLinear
 from fgq.quant.transforms import fold_layer_scale
 from fgq.vggt import VGGT, VGGTConfig
 from mobile_export import layers
-from mobile_export.graph import DeviceVGGT, output_names
+from mobile_export.graph import DeviceVGGT
 from mobile_export.linears import device_linear
+from mobile_export.outputs import output_names
 from mobile_export.verify import probe_images, reference_outputs, relative_error
 
 
