@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 SEARCH_STEPS = 24
+SEARCHED_AT_ONCE = 2**18  # numbers of a weight
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,11 @@ def absmax_scales(weight: Tensor, shrink: float = 1.0, grid: Grid = DEVICE_GRID)
 
     A group of zeros gets scale 1: the runtime refuses a scale of zero.
     """
-    scales = largest_magnitudes(weight.float(), grid) * (shrink / grid.code_range[1])
-    scales = scales.to(grid.scale_type)
+    return _shrunk_scales(largest_magnitudes(weight.float(), grid), shrink, grid)
+
+
+def _shrunk_scales(largest: Tensor, shrink: float, grid: Grid) -> Tensor:
+    scales = (largest * (shrink / grid.code_range[1])).to(grid.scale_type)
     return torch.where(scales > 0, scales, torch.ones_like(scales))
 
 
@@ -162,22 +166,34 @@ def quantize_weight(
     if not torch.isfinite(weight).all():
         raise ValueError("the weight has values that are not finite")
     steps = (SEARCH_STEPS if grid.searched else 0) if search_steps is None else search_steps
-    best_scales = absmax_scales(weight, grid=grid)
+    # A few rows at a time, which stay in the processor's cache for all steps.
+    rows = max(1, SEARCHED_AT_ONCE // weight.shape[1])
+    scales = [_searched_scales(part, grid, steps, importance) for part in weight.split(rows)]
+    return round_to_scales(weight, torch.cat(scales), grid)
+
+
+def _searched_scales(weight: Tensor, grid: Grid, steps: int, importance: Tensor | None) -> Tensor:
+    largest = largest_magnitudes(weight.float(), grid)
+    best_scales = _shrunk_scales(largest, 1.0, grid)
+    if steps == 0:
+        return best_scales
     best_error = _group_error(weight, best_scales, grid, importance)
     for step in range(1, steps + 1):
-        scales = absmax_scales(weight, 1.0 - 0.5 * step / steps, grid)
+        scales = _shrunk_scales(largest, 1.0 - 0.5 * step / steps, grid)
         error = _group_error(weight, scales, grid, importance)
         better = error < best_error
         best_scales = torch.where(better, scales, best_scales)
         best_error = torch.where(better, error, best_error)
-    return round_to_scales(weight, best_scales, grid)
+    return best_scales
 
 
 def _group_error(weight: Tensor, scales: Tensor, grid: Grid, importance: Tensor | None) -> Tensor:
-    error = (round_to_scales(weight, scales, grid).dequantize() - weight.float()).square()
+    groups = weight.float().unflatten(-1, (scales.shape[-1], -1))
+    step = scales.float()[..., None]
+    error = torch.round(groups / step).clamp_(*grid.code_range).mul_(step).sub_(groups).square_()
     if importance is not None:
-        error = error * importance
-    return error.unflatten(-1, (scales.shape[-1], -1)).sum(-1)
+        error *= importance.unflatten(-1, (scales.shape[-1], -1))
+    return error.sum(-1)
 
 
 class _RoundTokens(torch.autograd.Function):
