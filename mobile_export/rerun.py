@@ -33,6 +33,7 @@ from mobile_export.verify import (
 # the eager ones to 5e-7, and those but for single codes. fp32 programs have no codes, and Arm was
 # at most 3e-7 off: theirs is the tolerance of verify.py.
 ROUNDING = 1e-6
+EXECUTED = ("xnnpack", "portable")  # backends that executorch's packages from PyPI can run
 
 Outputs = list[NDArray[np.float32]]
 
@@ -64,7 +65,13 @@ def rerun(
     (only aarch64 can be emulated) they must equal those of this machine. Raises BundleError,
     ProgramError or ToolError if it does not come to that.
     """
-    plan = make_plan(bundle, read_bundle(bundle), view_counts)
+    manifest = read_bundle(bundle)
+    if (backend := manifest.get("backend")) not in EXECUTED:
+        raise BundleError(
+            f"{bundle} is for {backend}, which no runtime on desktops executes: its files match"
+            " their hashes, and its structure was checked when it was exported"
+        )
+    plan = make_plan(bundle, manifest, view_counts)
     here = {"arm64": "aarch64", "amd64": "x86_64"}.get(platform.machine().lower())
     here = here or platform.machine()
     emulated = arch not in (None, here)

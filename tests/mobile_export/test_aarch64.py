@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -102,6 +103,18 @@ def test_arguments_that_do_not_fit(
 ) -> None:
     assert main(["verify", str(EMBEDDED), *options]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("backend", ["vulkan", "coreml"])
+def test_phones_own_backends_are_not_run(
+    backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(EMBEDDED, bundle)
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    (bundle / "manifest.json").write_text(json.dumps({**manifest, "backend": backend}))
+    assert main(["verify", str(bundle)]) == 2
+    assert f"is for {backend}, which no runtime on desktops" in capsys.readouterr().err
 
 
 def test_x86_is_not_emulated(
