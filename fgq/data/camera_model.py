@@ -12,14 +12,15 @@ from fgq.data.shapes import Floats
 
 TONE_STEPS = 4096
 TONE_RANGE = 4.0  # linear radiance that the tone table covers, after exposure
+BRIGHTEST = (TONE_STEPS - 1) ** 2  # what it is scaled to: its square root is the place in the table
 
 
 @lru_cache(maxsize=1)
 def _grain(side: int) -> Floats:
-    """Unit Gaussian noise [3, side, side], channels partly correlated; views take windows of it."""
+    """Unit Gaussian noise [side, side, 3], channels partly correlated; views take windows of it."""
     rng = np.random.default_rng(7)
     grain = 0.8 * rng.standard_normal((3, side, side)) + 0.6 * rng.standard_normal((side, side))
-    return grain.astype(np.float32)
+    return np.ascontiguousarray(grain.transpose(1, 2, 0), np.float32)
 
 
 def photograph(
@@ -30,7 +31,7 @@ def photograph(
     Exposure and colour wander from view to view and images may pass through JPEG; not if `steady`.
     """
     _, views, height, width = radiance.shape
-    bright = np.minimum(radiance[:, :, ::4, ::4], 8.0).mean(0)
+    bright = np.minimum(radiance[:, :, ::8, ::8], 8.0).mean(0)
     exposure = rng.uniform(0.16, 0.34) / (0.5 * bright.mean() + 0.5 * np.median(bright) + 1e-6)
     balance = np.exp(rng.normal(0, 0.09, 3))
     table = _tone_table(rng)
@@ -45,21 +46,17 @@ def photograph(
         drift, quality = np.ones(views), 0
     for view in range(views):
         flicker = 1.0 if steady else np.exp(rng.normal(0, 0.01, 3))
-        gain = exposure * drift[view] * balance * flicker * ((TONE_STEPS - 1) ** 2 / TONE_RANGE)
-        row, column = rng.integers(0, (side - height, side - width))
-        grain = _grain(side)[:, row : row + height, column : column + width]
-        planes = []
-        for channel in range(3):
-            plane = radiance[channel, view] * vignette
-            plane *= np.float32(gain[channel])
-            cv2.threshold(plane, (TONE_STEPS - 1) ** 2, 0, cv2.THRESH_TRUNC, dst=plane)
-            if sigma > 0.2:
-                plane = cv2.GaussianBlur(plane, (0, 0), sigma)
-            encoded = cv2.LUT(cv2.sqrt(plane).astype(np.uint16), table)
-            variation = np.float32(1.3 * 255 * noise) - np.float32(noise) * encoded
-            variation *= grain[channel]
-            planes.append(cv2.add(encoded, variation, dtype=cv2.CV_8U))
-        cv2.merge(planes, images[view])
+        gain = exposure * drift[view] * balance * flicker * (BRIGHTEST / TONE_RANGE)
+        row, column = int(rng.integers(side - height)), int(rng.integers(side - width))
+        shares = gain.astype(np.float32)[:, None, None] * vignette
+        image = cv2.merge(list(radiance[:, view] * shares))
+        cv2.threshold(image, BRIGHTEST, 0, cv2.THRESH_TRUNC, dst=image)
+        if sigma > 0.2:
+            image = cv2.GaussianBlur(image, (0, 0), sigma)
+        encoded = cv2.LUT(cv2.sqrt(image).astype(np.uint16), table)
+        variation = np.float32(1.3 * 255 * noise) - np.float32(noise) * encoded
+        variation *= _grain(side)[row : row + height, column : column + width]
+        cv2.add(encoded, variation, dst=images[view], dtype=cv2.CV_8U)
         if quality:
             coded = cv2.imencode(".jpg", images[view], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
             images[view] = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))

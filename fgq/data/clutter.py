@@ -7,7 +7,6 @@ looks, and a size in metres (about the larger of its extents).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from math import exp, hypot, log
 
 import numpy as np
@@ -127,7 +126,7 @@ def plant(b: Builder, look: Looks, size: float) -> None:
     b.add("frustum", (0, 0, pot / 2), (pot, pot, pot), look.any(), rotation_x(np.pi))
     green = look.surface("clouds" if look.chance(0.5) else "fabric", 4, toned=0.0)
     tint = (0.3, look.uniform(0.5, 1.1), 0.25)
-    green = replace(green, tint=tint, specular=0.15, shininess=20)
+    green = green._replace(tint=tint, specular=0.15, shininess=20)
     for _ in range(int(look.rng.integers(8, 26))):
         turn = rotation_z(look.uniform(0, 6.3)) @ rotation_x(look.uniform(0.1, 1.3))
         length, width = size * look.uniform(0.3, 0.65), size * look.uniform(0.04, 0.14)
@@ -141,7 +140,7 @@ def table_lamp(b: Builder, look: Looks, size: float) -> None:
     b.add("cylinder", (0, 0, 0.01), (size * 0.4, size * 0.4, 0.02), look.metal())
     b.add("rod", (0, 0, size * 0.4), (0.025, 0.025, size * 0.8), look.metal())
     shade = look.cloth()
-    shade = replace(shade, glow=look.uniform(0.0, 2.0))
+    shade = shade._replace(glow=look.uniform(0.0, 2.0))
     b.add("frustum", (0, 0, size * 0.85), (size * 0.6, size * 0.6, size * 0.4), shade)
 
 

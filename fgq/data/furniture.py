@@ -7,7 +7,7 @@ thing extends `width` along x (centred), `depth` along +y and `height` along z, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -136,7 +136,7 @@ def floor_lamp(b: Builder, look: Looks, width: float, depth: float, height: floa
     metal, shade = look.metal(), look.cloth()
     b.add("cylinder", (0, depth / 2, 0.015), (0.3, 0.3, 0.03), metal)
     b.add("rod", (0, depth / 2, height / 2), (0.03, 0.03, height), metal)
-    lit = replace(shade, glow=look.uniform(0, 2.5))
+    lit = shade._replace(glow=look.uniform(0, 2.5))
     b.add("frustum", (0, depth / 2, height), (width, width, width * 0.7), lit)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from math import exp
 from typing import TypeVar
@@ -94,7 +94,7 @@ class Looks:
 
     def wall(self) -> Material:
         kind = self.pick(WALL, WALL_ODDS)
-        return replace(self.surface(kind, self.uniform(0.4, 1.1), toned=0.75), specular=0.0)
+        return self.surface(kind, self.uniform(0.4, 1.1), toned=0.75)._replace(specular=0.0)
 
     def floor(self) -> Material:
         kind = self.pick(FLOOR, FLOOR_ODDS)
@@ -105,21 +105,21 @@ class Looks:
         level = self.uniform(0.5, 0.9) / float(
             (self.bank.mean[material.texture] ** 2).mean() + 0.02
         )
-        return replace(material, tint=(level, level, level * self.uniform(0.85, 1)), specular=0.0)
+        return material._replace(tint=(level, level, level * self.uniform(0.85, 1)), specular=0.0)
 
     def hard(self) -> Material:
         return self.surface(self.pick(HARD, (0.45, 0.2, 0.08, 0.05, 0.08, 0.04, 0.1)))
 
     def cloth(self) -> Material:
-        return replace(self.surface(self.pick(CLOTH), self.uniform(0.8, 4)), specular=0.0)
+        return self.surface(self.pick(CLOTH), self.uniform(0.8, 4))._replace(specular=0.0)
 
     def metal(self) -> Material:
         material = self.surface("plain", toned=1.0)
-        return replace(material, specular=self.uniform(0.3, 1.0), shininess=self.uniform(20, 120))
+        return material._replace(specular=self.uniform(0.3, 1.0), shininess=self.uniform(20, 120))
 
     def glossy(self) -> Material:
         material = self.surface("plain", toned=0.0)
-        return replace(material, specular=self.uniform(0.1, 0.8), shininess=self.uniform(20, 150))
+        return material._replace(specular=self.uniform(0.1, 0.8), shininess=self.uniform(20, 150))
 
     def any(self) -> Material:
         kind = self.pick(ANY)

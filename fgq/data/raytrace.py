@@ -4,13 +4,12 @@ highlights of the first lamp."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
 import open3d as o3d
 from numpy.typing import NDArray
 
+from fgq.data.casting import MISS, Hit, cast, cast_images, tensor, transposed
 from fgq.data.drawing import TEXTURE_SIZE
 from fgq.data.lighting import Lighting, dot
 from fgq.data.rooms import Room
@@ -18,7 +17,6 @@ from fgq.data.shadows import FACE, LAMP, Shape, Strategy, of_any, of_image, of_s
 from fgq.data.templates import Floats
 from fgq.data.textures import texture_bank
 
-MISS = np.uint32(0xFFFFFFFF)
 DULL = 0.4  # cosines to a highlight below this give nothing that could be seen
 
 # columns of the triangles' table. UV: texture coordinates at the first corner and their change to
@@ -37,23 +35,13 @@ class Shaded:
     key: NDArray[np.int32]
 
 
-@dataclass(frozen=True)
-class _Hit:
-    """Of N rays [6, N]: the triangle [N], depth [N] and barycentric coordinates uv [N, 2]."""
-
-    rays: Floats
-    triangle: NDArray[np.uint32]
-    depth: Floats
-    uv: Floats
-
-
 class Raytracer:
     """Holds one room's acceleration structure and a table of the triangles hit so far."""
 
     def __init__(self, room: Room) -> None:
         self._mesh, self._bank = room.mesh, texture_bank()
         self._scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-        self._scene.add_triangles(_tensor(room.mesh.vertices), _tensor(room.mesh.triangles))
+        self._scene.add_triangles(tensor(room.mesh.vertices), tensor(room.mesh.triangles))
         self._lighting = Lighting(room, self._blocked)
         self._lamp_color = room.light_colors[0]
         self._table = np.empty((len(room.mesh.triangles), COLUMNS), np.float32)
@@ -62,20 +50,20 @@ class Raytracer:
 
     def hit(self, rays: Floats) -> tuple[Floats, NDArray[np.int32]]:
         """rays [N, 6]: origin and direction. Returns t [N] and part [N]; 0 and -1 where missed."""
-        cast = self._scene.cast_rays(_tensor(rays), nthreads=1)
-        triangle = cast["primitive_ids"].numpy()
+        found = self._scene.cast_rays(tensor(rays), nthreads=1)
+        triangle = found["primitive_ids"].numpy()
         missed = triangle == MISS
         part = np.where(missed, -1, self._mesh.part[np.where(missed, 0, triangle)])
-        return np.where(missed, 0, cast["t_hit"].numpy()).astype(np.float32), part.astype(np.int32)
+        return np.where(missed, 0, found["t_hit"].numpy()).astype(np.float32), part.astype(np.int32)
 
     def blocked(self, starts: Floats, ends: Floats) -> NDArray[np.bool_]:
         """Whether something stands between points [N, 3] and [N, 3]."""
         rays = np.concatenate([starts, ends - starts], 1)
-        return self._scene.test_occlusions(_tensor(rays), 1e-4, 0.999, nthreads=1).numpy()
+        return self._scene.test_occlusions(tensor(rays), 1e-4, 0.999, nthreads=1).numpy()
 
     def _blocked(self, rays: Floats) -> NDArray[np.bool_]:
-        rays = _transposed(rays)
-        return self._scene.test_occlusions(_tensor(rays), 0.0, 0.99, nthreads=1).numpy()
+        rays = transposed(rays)
+        return self._scene.test_occlusions(tensor(rays), 0.0, 0.99, nthreads=1).numpy()
 
     def shade(
         self,
@@ -87,41 +75,38 @@ class Raytracer:
         """rays [6, N]: origin, and direction of length 1 along the optical axis; focal in pixels.
         shape: (H, W) if the rays are those of the pixels of images in order. beside [2, N]: keys of
         two pixels with a sample between them. Both save shadow rays."""
-        cast = self._scene.cast_rays(_tensor(_transposed(rays)), nthreads=1)
-        triangle, depth = cast["primitive_ids"].numpy(), cast["t_hit"].numpy()
-        uv = cast["primitive_uvs"].numpy()
-        missed = np.flatnonzero(triangle == MISS)
-        triangle[missed], depth[missed] = 0, 0
-        self._prepare(triangle)
-        radiance = np.empty((3, len(depth)), np.float32)
-        key = np.empty(len(depth), np.int32)
+        hit = cast_images(self._scene, rays, shape) if shape else cast(self._scene, rays)
+        missed = np.flatnonzero(hit.triangle == MISS)
+        hit.triangle[missed], hit.depth[missed] = 0, 0
+        self._prepare(hit.triangle)
+        radiance = np.empty((3, len(hit.depth)), np.float32)
+        key = np.empty(len(hit.depth), np.int32)
         # image by image: what is known of one's points mostly stays in the processor's cache
-        count = shape[0] * shape[1] if shape else max(len(depth), 1)
-        for start in range(0, len(depth), count):
+        count = shape[0] * shape[1] if shape else max(len(key), 1)
+        for start in range(0, len(key), count):
             part = slice(start, start + count)
-            hit = _Hit(rays[:, part], triangle[part], depth[part], uv[part])
             near = None if beside is None else beside[:, part]
-            key[part] = self._shade(hit, focal, shape, near, radiance[:, part])
+            key[part] = self._shade(hit.part(part), focal, shape, near, radiance[:, part])
         radiance[:, missed] = 0
-        return Shaded(radiance, depth, key)
+        return Shaded(radiance, hit.depth, key)
 
     def _shade(
         self,
-        hit: _Hit,
+        hit: Hit,
         focal: float,
         shape: Shape | None,
         beside: NDArray[np.int32] | None,
         radiance: Floats,
     ) -> NDArray[np.int32]:
         """Fills in radiance [3, N] and returns the key [N]."""
-        row = _transposed(np.take(self._table, hit.triangle, axis=0))
-        b1, b2 = _transposed(hit.uv)
+        row = transposed(np.take(self._table, hit.triangle, axis=0))
+        b1, b2 = hit.uv
         direction = hit.rays[3:]
         point = direction * hit.depth
         point += hit.rays[:3]
         normal = row[NORMAL : NORMAL + 3]
         bent = np.flatnonzero(row[BEND] > 0)
-        corners = _transposed(self._normals.take(hit.triangle.take(bent), axis=0))
+        corners = transposed(self._normals.take(hit.triangle.take(bent), axis=0))
         between = corners[:3] + b1.take(bent) * corners[3:6] + b2.take(bent) * corners[6:]
         between /= np.sqrt(dot(between, between) + np.float32(1e-12))
         for axis in range(3):
@@ -204,13 +189,3 @@ class Raytracer:
         looks = np.array([(*m.tint, m.glow, m.specular, m.shininess) for m in materials])
         origins = self._bank.origin[[m.texture for m in materials]]
         return np.concatenate([looks, origins], 1, dtype=np.float32)[own]
-
-
-def _tensor(array: NDArray[Any]) -> Any:
-    """The array seen by Open3D, without a copy."""
-    return o3d.core.Tensor.from_numpy(array)
-
-
-def _transposed(array: Floats) -> Floats:
-    """[N, M] to contiguous [M, N], several times as fast as numpy."""
-    return cv2.transpose(array) if array.size else np.empty(array.shape[::-1], array.dtype)

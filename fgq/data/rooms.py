@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,7 +162,7 @@ def _lights(
     for index in range(int(look.rng.integers(1, 4))):
         x, y = look.uniform(0.2, 0.8) * width, look.uniform(0.2, 0.8) * depth
         drop = 0.1 if look.chance(0.5) else look.uniform(0.3, 0.8)
-        body = replace(look.surface("plain"), glow=look.uniform(1.5, 6))
+        body = look.surface("plain")._replace(glow=look.uniform(1.5, 6))
         size = look.uniform(0.15, 0.5)
         shape = look.pick(("cylinder", "sphere", "frustum", "box"))
         b.add(shape, (x, y, height - drop), (size, size, 0.12), body)

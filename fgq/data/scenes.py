@@ -16,7 +16,7 @@ from fgq.data.trajectories import Lens, View, overlap_matrix, sample_lens, sampl
 TRAIN_SEED_START = 0
 HELD_OUT_SEED_START = 10_000_000  # seeds from here on are never trained on
 SIZE = (168, 224)  # H, W
-ROUGH_SHARE = 0.06  # samples between pixels, as a part of the pixels
+ROUGH_SHARE = 0.05  # samples between pixels, as a part of the pixels
 ROUGH_STEP = 0.12  # of the mean tone: smaller steps need no sample
 SHARED = np.float32(1 / 3)  # weight of a sample between pixels, beside that of a pixel's own
 MAX_RADIANCE = 12.0  # keeps one glint from filling a pixel
@@ -105,8 +105,8 @@ def _rough_pairs(
         first.append(index)
         second.append(index + offset)
         steps.append(step.ravel().take(index))
-    strength, most = np.concatenate(steps), int(ROUGH_SHARE * key.size)
-    chosen = np.argpartition(-strength, most)[:most] if len(strength) > most else slice(None)
+    strength, spare = np.concatenate(steps), sum(map(len, steps)) - int(ROUGH_SHARE * key.size)
+    chosen = strength > np.partition(strength, spare)[spare] if spare > 0 else slice(None)
     return np.concatenate(first)[chosen], np.concatenate(second)[chosen]
 
 

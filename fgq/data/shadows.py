@@ -35,12 +35,17 @@ def of_any(wanted: Mask, test: Test, light: int) -> Mask:
 def of_image(face: Floats, shape: Shape) -> Strategy:
     """For the pixels of an image; face [H * W]: the number of the surface.
 
-    Every third pixel of every third row is tested. Where these agree in a neighbourhood of 3 x 3,
-    the pixels between them that lie on the same face take their answer; the others, along the
-    shadows' outlines, are tested too.
+    Every third pixel of every third row is tested. Where four of them agree, the pixels between
+    them take their answer if at least one lies on the same face; the others, along the shadows'
+    outlines, are tested too.
     """
     surface = face.reshape(shape)
-    same = surface == _enlarged(surface[::GAP, ::GAP], shape)
+    known = np.zeros(shape, bool)
+    corner = _enlarged(surface[::GAP, ::GAP], shape)
+    for down, right in ((0, 0), (0, GAP), (GAP, 0), (GAP, GAP)):
+        there = corner[down:, right:]
+        here = np.s_[: there.shape[0], : there.shape[1]]
+        known[here] |= surface[here] == there
 
     def strategy(wanted: Mask, test: Test, light: int) -> Mask:
         image = wanted.reshape(shape)
@@ -48,9 +53,9 @@ def of_image(face: Floats, shape: Shape) -> Strategy:
         tested[::GAP, ::GAP] = image[::GAP, ::GAP]
         lit = of_any(tested.ravel(), test, light)
         coarse, bright = tested[::GAP, ::GAP], lit.reshape(shape)[::GAP, ::GAP]
-        outline = _spread(bright) & _spread(coarse & ~bright)
-        settled = same & image & _enlarged(coarse & ~outline, shape)
-        lit |= (settled & _enlarged(bright, shape)).ravel()
+        all_bright, all_dark = _agreed(bright), _agreed(coarse & ~bright)
+        settled = known & image & _enlarged(all_bright | all_dark, shape)
+        lit |= (settled & _enlarged(all_bright, shape)).ravel()
         index = np.flatnonzero(image & ~settled & ~tested)
         lit[index] = test(index)
         return lit
@@ -76,12 +81,12 @@ def of_samples(face: Floats, beside: NDArray[np.int32]) -> Strategy:
     return strategy
 
 
-_SQUARE = np.ones((3, 3), np.uint8)
+_SQUARE = np.ones((2, 2), np.uint8)
 
 
-def _spread(mask: Mask) -> Mask:
-    """Grown by one pixel all round."""
-    return cv2.dilate(mask.astype(np.uint8), _SQUARE).view(bool)
+def _agreed(mask: Mask) -> Mask:
+    """Whether it holds here, to the right, below, and to the right below."""
+    return cv2.erode(mask.astype(np.uint8), _SQUARE, anchor=(0, 0)).view(bool)
 
 
 def _enlarged(coarse: NDArray[Any], shape: Shape) -> NDArray[Any]:

@@ -15,8 +15,7 @@ Vector = tuple[float, float, float]
 SMALL = 0.12  # metres across: with fewer sides it is as round as a large thing
 
 
-@dataclass(frozen=True)
-class Material:
+class Material(NamedTuple):
     """texture: index in the bank. repeats: texture copies a metre; 0 shows the texture once on
     every face. tint: linear colour factor. specular, shininess: of a Blinn-Phong highlight.
     glow: emitted light in units of the albedo."""
@@ -110,9 +109,9 @@ class Mesh:
         half = self.half[part]
         normals = facets.normals[facet] / np.maximum(half, 1e-5)[:, None]
         normals = normals @ self.turn[part].transpose(0, 2, 1)
-        normals /= np.sqrt((normals * normals).sum(-1, keepdims=True) + 1e-12)
+        normals /= np.sqrt(np.einsum("tci,tci->tc", normals, normals) + 1e-12)[..., None]
         repeats = self.repeats[part][:, None]
-        span = (facets.spans[facet] * half[:, None]).sum(-1)
+        span = np.einsum("tsi,ti->ts", facets.spans[facet], half)
         uv = facets.uv[facet] * np.where(repeats > 0, span * repeats, np.float32(1))[:, None]
         corners = self.vertices[self.triangles[chosen]]
         copies = np.sqrt((_double_area(uv) + 1e-9) / (_double_area(corners) + 1e-9))
@@ -122,7 +121,8 @@ class Mesh:
 def _double_area(corners: Floats) -> Floats:
     """Of triangles [M, 3, D], by Gram's determinant: [M]."""
     a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    gram = (a * a).sum(1) * (b * b).sum(1) - (a * b).sum(1) ** 2
+    squares, others, mixed = (np.einsum("ti,ti->t", *pair) for pair in ((a, a), (b, b), (a, b)))
+    gram = squares * others - mixed * mixed
     return np.sqrt(np.maximum(gram, 0))
 
 

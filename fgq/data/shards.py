@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from fgq.data.errors import DataError
 
 FORMAT = "pocket-vggt-scenes"
-RENDERER_VERSION = 4  # goes up whenever a seed renders to other bytes
+RENDERER_VERSION = 5  # goes up whenever a seed renders to other bytes
 MIN_SHARED = 0.25  # of the pixels, for two views to tell something of each other
 FIELDS = {
     "images": np.uint8,
@@ -131,7 +131,7 @@ def _render(seed: int, views: int, size: tuple[int, int]) -> tuple[Arrays, float
 
     start = process_time()
     clip = render_scene(seed, views, size)
-    arrays = {name: getattr(clip, name).astype(kind) for name, kind in FIELDS.items()}
+    arrays = {name: getattr(clip, name).astype(kind, copy=False) for name, kind in FIELDS.items()}
     return arrays, process_time() - start
 
 

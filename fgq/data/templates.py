@@ -91,9 +91,9 @@ def _revolved(
 
 
 def _disk(z: float, radius: float, columns: int) -> Patch:
-    u, v = _unit_grid(1, columns)
-    angle = 2 * np.pi * u
-    x, y = radius * v * np.cos(angle), radius * v * np.sin(angle)
+    """In strips from side to side: they take fewer triangles than a fan."""
+    angle = np.linspace(0, np.pi, columns // 2 + 1) * np.array([[1], [-1]])
+    x, y = radius * np.cos(angle), radius * np.sin(angle)
     normals = np.broadcast_to(np.array([0, 0, np.sign(z)], np.float32), (*x.shape, 3))
     uv = np.stack([0.5 + 0.5 * x, 0.5 + 0.5 * y], -1)
     return (
@@ -104,7 +104,7 @@ def _disk(z: float, radius: float, columns: int) -> Patch:
     )
 
 
-def _frustum(top: float, columns: int = 20) -> Template:
+def _frustum(top: float, columns: int = 16) -> Template:
     height = np.array([1, -1], np.float32)
     radius = np.array([top, 1], np.float32)
     slope = np.array([(1 - top) / 2] * 2, np.float32)
@@ -116,7 +116,7 @@ def _frustum(top: float, columns: int = 20) -> Template:
     return _template(patches + ([_disk(1, top, columns)] if top > 0 else []))
 
 
-def _sphere(start: float = 0.0, rows: int = 10, columns: int = 20) -> Template:
+def _sphere(start: float = 0.0, rows: int = 8, columns: int = 16) -> Template:
     """A sphere, or with `start` > 0 a bowl: the part below polar angle start * pi."""
     polar = np.linspace(start * np.pi, np.pi, rows + 1, dtype=np.float32)
     return _template(
@@ -124,7 +124,18 @@ def _sphere(start: float = 0.0, rows: int = 10, columns: int = 20) -> Template:
     )
 
 
-def _torus(thickness: float, rows: int = 8, columns: int = 20) -> Template:
+def _leaf() -> Template:
+    """A flat sheet, which is seen from both sides."""
+    polar = np.linspace(0, np.pi, 5)[:, None]
+    x = np.sin(polar) * np.array([-1, 1])
+    z = np.cos(polar) + 0 * x
+    normals = np.broadcast_to(np.array([0, 1, 0], np.float32), (*x.shape, 3))
+    span = np.array([[2, 0, 0], [0, 0, 2]], np.float32)
+    uv = 0.5 + 0.5 * np.stack([x, -z], -1)
+    return _template([(np.stack([x, 0 * x, z], -1), normals, uv, span)])
+
+
+def _torus(thickness: float, rows: int = 6, columns: int = 16) -> Template:
     turn = np.linspace(0, 2 * np.pi, rows + 1, dtype=np.float32)
     radius = 1 - thickness + thickness * np.cos(turn)
     return _template([_revolved(radius, np.sin(turn), columns, np.cos(turn), np.sin(turn))])
@@ -179,23 +190,23 @@ def templates() -> dict[str, Template]:
     return {
         "box": _box(),
         "cylinder": _frustum(1.0),
-        "rod": _frustum(1.0, 8),
+        "rod": _frustum(1.0, 6),
         "cone": _frustum(0.0),
         "frustum": _frustum(0.6),
-        "sphere": _sphere(0.0, 9, 18),
-        "leaf": _sphere(0.0, 4, 4),
-        "bowl": _sphere(0.5, 5, 16),
+        "sphere": _sphere(),
+        "leaf": _leaf(),
+        "bowl": _sphere(0.5, 4),
         "torus": _torus(0.25),
-        "ring": _torus(0.1, 6, 20),
+        "ring": _torus(0.1, 5),
         "prism": _extruded(_polygon(3)),
         "hexagon": _extruded(_polygon(6)),
         "star": _extruded(_polygon(10, 0.5)),
         "ell": _extruded(ell),
-        "small cylinder": _frustum(1.0, 12),
-        "small frustum": _frustum(0.6, 12),
-        "small sphere": _sphere(0.0, 7, 12),
-        "small torus": _torus(0.25, 6, 12),
-        "small ring": _torus(0.1, 5, 12),
+        "small cylinder": _frustum(1.0, 10),
+        "small frustum": _frustum(0.6, 10),
+        "small sphere": _sphere(0.0, 6, 10),
+        "small torus": _torus(0.25, 5, 10),
+        "small ring": _torus(0.1, 4, 10),
     }
 
 

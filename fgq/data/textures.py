@@ -27,13 +27,14 @@ class TextureBank:
 
     atlas: uint8 [rows, columns, 3]; a texture's levels lie beside and below each other, each with a
     border of one wrapped texel so that bilinear lookups tile. origin: float32 [T, 2], x and y of a
-    texture's corner; corner: float32 [2, LEVELS], x and y of each level in it, without the border.
-    kinds: which textures are of a kind. mean: float32 [T, 3] mean colour.
+    texture's corner; levels: float32 [3, 256], the side of each level and its x and y in a texture,
+    without the border, and then those of the last again, as cv2.LUT needs. kinds: which textures
+    are of a kind. mean: float32 [T, 3] mean colour.
     """
 
     atlas: NDArray[np.uint8]
     origin: NDArray[np.float32]
-    corner: NDArray[np.float32]
+    levels: NDArray[np.float32]
     kinds: dict[str, NDArray[np.int32]]
     mean: NDArray[np.float32]
 
@@ -41,15 +42,16 @@ class TextureBank:
         """Bilinear lookup at uv [2, N] in the mip level nearest to `level` [N] of the textures at
         `origin` [2, N] of the atlas. Returns linear values [3, N]."""
         count = len(level)
-        nearest = np.clip(np.rint(2 * level), 0, LEVELS - 1).astype(np.int32)
+        nearest = cv2.add(level, level, dtype=cv2.CV_8U)  # rounds, and raises to 0 what is below
+        side, left, top = (cv2.LUT(nearest, line).ravel() for line in self.levels)
         rows = -(-count // ROW)
         maps = np.zeros((2, rows * ROW), np.float32)
         places = maps[:, :count]
         np.subtract(uv, np.floor(uv), out=places)
-        places *= SIDES.astype(np.float32).take(nearest)
+        places *= side
         places += origin
-        for place, corner in zip(places, self.corner, strict=True):
-            place += corner.take(nearest)
+        places[0] += left
+        places[1] += top
         x, y = maps.reshape(2, rows, ROW)
         texels = cv2.remap(self.atlas, x, y, cv2.INTER_LINEAR).reshape(-1, 3)[:count]
         return cv2.LUT(cv2.transpose(texels), _LINEAR)
@@ -80,7 +82,9 @@ def texture_bank() -> TextureBank:
                 atlas[y : y + side + 2, x : x + side + 2] = np.rint(padded * 255)
             index += 1
     # a level begins behind its border, and texel 0 covers [-0.5, 0.5]
-    return TextureBank(atlas, origin, corners.T.astype(np.float32) + 0.5, kinds, means)
+    levels = np.stack([SIDES, *(corners.T + 0.5)]).astype(np.float32)
+    levels = np.pad(levels, ((0, 0), (0, 256 - LEVELS)), mode="edge")
+    return TextureBank(atlas, origin, levels, kinds, means)
 
 
 def _layout() -> tuple[NDArray[np.int64], int]:

@@ -91,7 +91,7 @@ def _walk(
     roll, wander = rng.normal(0, 0.05), pace * rng.uniform(0, 0.25)
     while len(path) < views:
         view = path[-1]
-        reach = min(0.4 * pace, 0.4 * pace**0.5 * float(np.median(view.depth)))
+        reach = min(0.4 * pace, 0.4 * pace**0.5 * _median(view.depth))
         distance = dist(goal.tolist(), view.position.tolist())
         for attempt in range(14):
             step = min(max(stride * exp(rng.normal(0, 0.35)), 0.04), reach) * 0.85**attempt
@@ -192,6 +192,12 @@ def overlap_matrix(lens: Lens, views: list[View]) -> Floats:
     cell += np.arange(len(views), dtype=np.int32)[:, None] * (rows * columns)
     there = depth.take(np.where(inside, cell, 0))
     return np.mean(inside & (z < 1.08 * there + 0.03), 2, dtype=np.float32)
+
+
+def _median(depth: Floats) -> float:
+    """Of an even number of values; np.median takes several times as long."""
+    middle = np.sort(depth, axis=None)[depth.size // 2 - 1 : depth.size // 2 + 1]
+    return float(middle.mean())
 
 
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ A wall's axes: x along it, y into the room, origin at the middle of its foot.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -107,7 +107,7 @@ def _window(at: Builder, look: Looks, x: float, width: float, low: float, height
     tall, middle = max(top - low, 0.4), (low + top) / 2
     frame = look.surface("plain", toned=0.5)
     view = look.picture("landscape", look.uniform(1.0, 4.0))
-    at.box((x, 0.005, middle), (width, 0.01, tall), replace(view, specular=0.0))
+    at.box((x, 0.005, middle), (width, 0.01, tall), view._replace(specular=0.0))
     panes = int(look.rng.integers(1, 4)), int(look.rng.integers(1, 4))
     for edge in (-1, 1):
         at.box((x + edge * width / 2, 0.03, middle), (0.06, 0.06, tall + 0.06), frame)
@@ -161,7 +161,7 @@ def _hangings(at: Builder, look: Looks, x: float, width: float, foot: float, hei
                 at.box((center, 0.012, z), (w + 0.05, 0.024, h + 0.05), look.hard())
                 at.box((center, 0.022, z), (w, 0.008, h), picture)
             else:
-                at.box((center, 0.002, z), (w, 0.004, h), replace(picture, specular=0.0))
+                at.box((center, 0.002, z), (w, 0.004, h), picture._replace(specular=0.0))
     elif kind < 0.85:
         board, deep = look.hard(), look.uniform(0.15, 0.28)
         for z in np.arange(low, height - 0.4, look.uniform(0.3, 0.5)):
