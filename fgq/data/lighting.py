@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fgq.data.rooms import Room
-from fgq.data.shadows import LAMP, SUN, Mask, Strategy
+from fgq.data.shadows import Mask, Strategy, of_any
 from fgq.data.templates import Floats
 from fgq.data.walls import Sun
 
@@ -54,7 +54,7 @@ class Lighting:
         np.multiply(terms[0], np.float32(0.5) + np.float32(0.5) * normal[2], out=terms[1])
         lamps = terms[2 : 2 + len(self.positions)]
         self._lambert(point, normal, lamps)
-        lamp = shadows(lamps[0] > 0.01, self._lamp_test(point, normal), LAMP)
+        lamp = shadows(lamps[0] > 0.01, self._lamp_test(point, normal))
         lamps[0] *= DIM + (1 - DIM) * lamp
         sun = np.zeros(len(lamp), bool)
         if self._sun is not None:
@@ -65,7 +65,7 @@ class Lighting:
                 self._sun, travel, across + self._window[1, 3], up + self._window[2, 3]
             )
             wanted &= cosine > 0
-            sun = shadows(wanted, self._sun_test(self._sun, point, normal, travel), SUN)
+            sun = of_any(wanted, self._sun_test(self._sun, point, normal, travel))
             np.multiply(cosine, sun, out=terms[-1])
         return Light(self._colors @ terms, lamp, sun)
 

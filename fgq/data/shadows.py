@@ -1,7 +1,7 @@
-"""Which points a light reaches, found with as few rays as the picture allows.
+"""Which points a lamp reaches, found with as few rays as the picture allows.
 
-A strategy gets the points [N] that face a light, a test that casts the rays of some of them, and
-which light it is; it returns the points [N] that the light reaches.
+A strategy gets the points [N] that face the lamp and a test that casts the rays of some of them; it
+returns the points [N] that the lamp reaches.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ from numpy.typing import NDArray
 
 from fgq.data.templates import Floats
 
-LAMP, SUN = 2, 1  # bits of a key, which is FACE * surface + lights that reach the point
-FACE = 4
+FACE, LAMP = 4, 2  # a key is FACE * surface + LAMP where the lamp reaches + 1 where the sun does
 GAP = 3  # pixels from one that is tested to the next
 Shape = tuple[int, int]
 Mask = NDArray[np.bool_]
 Test = Callable[[NDArray[np.intp]], Mask]
-Strategy = Callable[[Mask, Test, int], Mask]
+Strategy = Callable[[Mask, Test], Mask]
 
 
-def of_any(wanted: Mask, test: Test, light: int) -> Mask:
+def of_any(wanted: Mask, test: Test) -> Mask:
     """Tests every point."""
     lit = np.zeros(len(wanted), bool)
     index = np.flatnonzero(wanted)
@@ -47,11 +46,11 @@ def of_image(face: Floats, shape: Shape) -> Strategy:
         here = np.s_[: there.shape[0], : there.shape[1]]
         known[here] |= surface[here] == there
 
-    def strategy(wanted: Mask, test: Test, light: int) -> Mask:
+    def strategy(wanted: Mask, test: Test) -> Mask:
         image = wanted.reshape(shape)
         tested = np.zeros(shape, bool)
         tested[::GAP, ::GAP] = image[::GAP, ::GAP]
-        lit = of_any(tested.ravel(), test, light)
+        lit = of_any(tested.ravel(), test)
         coarse, bright = tested[::GAP, ::GAP], lit.reshape(shape)[::GAP, ::GAP]
         all_bright, all_dark = _agreed(bright), _agreed(coarse & ~bright)
         settled = known & image & _enlarged(all_bright | all_dark, shape)
@@ -71,10 +70,10 @@ def of_samples(face: Floats, beside: NDArray[np.int32]) -> Strategy:
     """
     first, second = beside // FACE == face.astype(np.int32)
 
-    def strategy(wanted: Mask, test: Test, light: int) -> Mask:
-        bright = beside & light > 0
+    def strategy(wanted: Mask, test: Test) -> Mask:
+        bright = beside & LAMP > 0
         unknown = np.where(first == second, ~first | (bright[0] != bright[1]), False)
-        lit = of_any(wanted & unknown, test, light)
+        lit = of_any(wanted & unknown, test)
         lit |= wanted & ~unknown & np.where(first, bright[0], bright[1])
         return lit
 

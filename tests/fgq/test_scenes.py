@@ -172,10 +172,10 @@ def test_a_sample_between_pixels_takes_their_shadow_only_on_their_surface() -> N
     other = FACE * 9 + LAMP
     beside = np.array([[lit, dark, dark, other, other], [lit, dark, lit, dark, other]], np.int32)
     strategy = of_samples(np.full(5, 7, np.float32), beside)
-    reached = strategy(np.ones(5, bool), test, LAMP)
+    reached = strategy(np.ones(5, bool), test)
     assert tested == [2, 4], "tested where both are on the surface and differ, or neither is"
     assert reached.tolist() == [True, False, True, False, True]
-    assert not strategy(np.zeros(5, bool), test, LAMP).any()
+    assert not strategy(np.zeros(5, bool), test).any()
 
 
 def test_edges_get_a_mean_that_neighbours_share() -> None:
