@@ -1,4 +1,4 @@
-"""Command line of the app: `reconstruct`, or the window without a command."""
+"""Command line of the app: `reconstruct`, `export`, or the window without a command."""
 
 import argparse
 import json
@@ -6,21 +6,24 @@ import math
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from tqdm import tqdm
 
+from app.arguments import Parser, add_selection, at_least
 from app.capture import FrameSource, KeyframeSelector, default_selector, open_source
 from app.engine import Bundle, Engine, open_bundle
 from app.errors import AppError
+from app.export import Selection, write_reconstruction
+from app.export import command as export_command
+from app.export.selection import median_depth
 from app.files import new_folder, write_file
 from app.reconstruction import Reconstructor, WindowUpdate
-from app.reconstruction.export import write_reconstruction
 from app.reconstruction.truth import Accuracy, find_truth
 
 BAD_INPUT = 2
@@ -41,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(argv)
         if arguments.command == "reconstruct":
             _reconstruct(arguments, argv)
+            return 0
+        if arguments.command == "export":
+            export_command.run(arguments, argv)
             return 0
         from app.ui.main_window import run
 
@@ -105,9 +111,14 @@ def _reconstruct(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         if not keyframes:
             raise AppError(f"{arguments.source} has no usable frame: all too dark or too bright")
         accuracy = truth.compare(keyframes) if truth else None
-        points = write_reconstruction(
-            folder, keyframes, arguments.quantile, arguments.voxel, [f"made by: {command}"]
+        selection = Selection(
+            keyframes,
+            arguments.quantile,
+            arguments.voxel * median_depth(keyframes),
+            arguments.crop,
+            (f"made by: {command}",),
         )
+        points = write_reconstruction(folder, selection)
         summary = {
             "command": command,
             "version": version("pocket-vggt"),
@@ -184,15 +195,8 @@ def _print_summary(
         )
 
 
-class _Parser(argparse.ArgumentParser):
-    """Reports bad arguments as every other fault: in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise AppError(f"{message} ({self.prog} --help shows the usage)")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m app",
         description="Capture a scene and see it in 3D. Without a command, the window opens.",
     )
@@ -213,50 +217,18 @@ def _parser() -> argparse.ArgumentParser:
     add("source", metavar="SOURCE", help="video file, folder of images, or index of a camera")
     add("--bundle", required=True, help="model bundle, a folder or zip")
     add("--out", required=True, help="folder to write; an earlier reconstruction is replaced")
-    add("--views", type=_at_least(2), default=4, help="keyframes in a window of the network")
-    add("--overlap", type=_at_least(1), default=2, help="keyframes shared by two windows")
-    add("--threads", type=_at_least(1), help="threads of the runtime; one a core when not given")
-    add("--every", type=_at_least(1), default=1, help="look at each n-th frame only")
+    add("--views", type=at_least(2), default=4, help="keyframes in a window of the network")
+    add("--overlap", type=at_least(1), default=2, help="keyframes shared by two windows")
+    add("--threads", type=at_least(1), help="threads of the runtime; one a core when not given")
+    add("--every", type=at_least(1), default=1, help="look at each n-th frame only")
     add(
         "--max-keyframes",
-        type=_at_least(1),
+        type=at_least(1),
         help=f"stop after so many; when not given, a camera stops after {_CAMERA_KEYFRAMES}",
     )
-    add(
-        "--quantile",
-        type=_between(0, 1),
-        default=0.3,
-        help="share of each keyframe's points to leave out, the least confident ones",
-    )
-    add(
-        "--voxel",
-        type=_between(0, 1),
-        default=0.005,
-        help="cells that keep one point each, as a fraction of the median depth; 0 keeps all",
-    )
+    add_selection(command)
+    export_command.add_parser(commands)
     return parser
-
-
-def _at_least(low: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isdecimal() or int(text) < low:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} up")
-        return int(text)
-
-    return parse
-
-
-def _between(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low} to {high}")
-        return value
-
-    return parse
 
 
 def _check_output(out: Path) -> None:

@@ -31,12 +31,17 @@ class PointCloud:
 
 def keyframe_cloud(keyframe: Keyframe) -> PointCloud:
     """All usable points of a keyframe in its camera's frame; edges of depth are left out."""
-    usable = ~depth_edges(keyframe.depth) & (keyframe.depth > 0)
+    kept = usable(keyframe)
     return PointCloud(
-        points=keyframe.camera_points()[usable],
-        colors=keyframe.image[usable],
-        rank=confidence_rank(keyframe.confidence)[usable],
+        points=keyframe.camera_points()[kept],
+        colors=keyframe.image[kept],
+        rank=confidence_rank(keyframe.confidence)[kept],
     )
+
+
+def usable(keyframe: Keyframe) -> NDArray[np.bool_]:
+    """Pixels [H,W] that have a depth and are no edge of one."""
+    return ~depth_edges(keyframe.depth) & (keyframe.depth > 0)
 
 
 def build_cloud(

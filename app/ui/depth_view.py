@@ -6,7 +6,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from app.reconstruction.export import color_depth
+from app.export.images import color_depth
 from app.ui import style
 from app.ui.image_view import ImageView, to_qimage
 

@@ -17,7 +17,7 @@ class ScenePanel(Panel):
     """The 3D view, a hint in its middle, a banner on top, and sliders below."""
 
     def __init__(self, export: Callable[[], None]) -> None:
-        """export: called when the user asks for the points as a file."""
+        """export: called when the user asks for what is shown as a file."""
         self.scene = SceneView()
         self.hint: Message | None = None
         self.banner = Banner()
@@ -28,7 +28,7 @@ class ScenePanel(Panel):
             "Point size", (1, 8), 2, "{} px".format, "Side of a point on the screen ([ and ])"
         )
         self.export = button(
-            "Export PLY…", "Write the points that are shown to a file (Ctrl+E)", export
+            "Export…", "Write what is shown: points, a surface, COLMAP … (Ctrl+E)", export
         )
         reset = button("Reset view", "Look at the whole scene again (R)", self.scene.reset_view)
 

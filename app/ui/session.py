@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,13 +55,14 @@ class KeyframeView:
 class Growth:
     """What one window of views brought.
 
-    accepted: when its first new keyframe was chosen (time.perf_counter); keyframes: so far;
-    views_per_second: of the network, over all windows so far; peak_memory: of the engine, bytes.
+    accepted: when its first new keyframe was chosen (time.perf_counter); keyframes: copies of all
+    so far, as they are now; views_per_second: of the network, over all windows so far;
+    peak_memory: of the engine, bytes.
     """
 
     views: list[KeyframeView]
     accepted: float
-    keyframes: int
+    keyframes: list[Keyframe]
     views_per_second: float
     peak_memory: int
 
@@ -194,7 +195,7 @@ class Session(QObject):
             Growth(
                 views=[_view(position, keyframes[position]) for position in positions],
                 accepted=self._accepted[0],
-                keyframes=len(keyframes),
+                keyframes=[replace(keyframe) for keyframe in keyframes],
                 views_per_second=self._views / self._seconds,
                 peak_memory=engine.peak_memory,
             )

@@ -1,7 +1,7 @@
 """The window: choose a source and a model, watch the scene grow, look at it, export it."""
 
 import math
-import threading
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +9,6 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
-    QFileDialog,
     QMainWindow,
     QProgressBar,
     QSplitter,
@@ -20,14 +19,15 @@ from PySide6.QtWidgets import (
 from app.capture import SourceError
 from app.engine import Bundle, BundleError, Engine, EngineError
 from app.errors import AppError
-from app.reconstruction import PointCloud
-from app.reconstruction.export import write_ply
+from app.export import Selection
+from app.reconstruction import Keyframe
 from app.reconstruction.truth import Accuracy
 from app.ui import style
 from app.ui.choices import Choice
 from app.ui.choosers import ModelChooser, SourceChooser
 from app.ui.controls import RunBar, State
 from app.ui.depth_view import DepthView
+from app.ui.exporting import Exporter, ask_export
 from app.ui.image_view import ImageView
 from app.ui.panels import Message, Panel, StatusBar, button, set_role
 from app.ui.scene_panel import HOW_TO_MOVE, ScenePanel
@@ -58,9 +58,6 @@ class MainWindow(QMainWindow):
     run_ended = Signal()
     """A run is over; `failure` says what went wrong, if anything did."""
 
-    export_ended = Signal(str)
-    """An export is over; the text says what went wrong, if anything did."""
-
     def __init__(
         self,
         sources: Sequence[Choice],
@@ -75,6 +72,8 @@ class MainWindow(QMainWindow):
         self._state = State.IDLE
         self._started = 0.0
         self._origin = ""
+        self._keyframes: list[Keyframe] = []
+        self.exporter = Exporter(self)
         self._first_source = sources[0] if sources else None
 
         self.setWindowTitle("Pocket VGGT")
@@ -113,7 +112,9 @@ class MainWindow(QMainWindow):
         self._progress.reset()
         self.status.reset()
         self._started = time.perf_counter()
-        self._origin = f"source: {source.value}, model: {model.label}"
+        self._keyframes = []
+        made = ["python", "-m", "app", "reconstruct", source.value, "--bundle", model.value]
+        self._origin = f"made in the window; the same: {shlex.join([*made, '--out', 'DIR'])}"
         session = Session(source.value, Path(model.value), self._start_engine, parent=self)
         session.began.connect(self._on_began)
         session.frame_ready.connect(self._on_frame)
@@ -141,30 +142,18 @@ class MainWindow(QMainWindow):
             self._enter(State.ENDING, "Finishing…")
             self._session.stop()
 
-    def export_ply(self, path: Path) -> None:
-        """Write the points that are shown; `export_ended` tells when it is done."""
-        cloud = self.view.scene.scene.shown_cloud()
-        comments = [
-            "Pocket VGGT, lengths in network scale, x right, y down, z forward of the first camera",
-            self._origin,
-            f"confidence quantile: {self.view.scene.scene.quantile:.2f}",
-        ]
-        threading.Thread(target=self._write, args=(path, cloud, comments), daemon=True).start()
+    def export(self, name: str, path: Path) -> None:
+        """Write the points that are shown in the format of this name; see `exporter.ended`."""
+        quantile = self.view.scene.scene.quantile
+        again = ["python", "-m", "app", "export", "DIR", "--format", name, "--out", path.name]
+        again += ["--quantile", f"{quantile:g}", "--voxel", "0"]
+        origin = (self._origin, f"the same: {shlex.join(again)}")
+        self.exporter.start(name, path, Selection(self._keyframes, quantile, origin=origin))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._session:
             self._session.abandon()
         super().closeEvent(event)
-
-    def _write(self, path: Path, cloud: PointCloud, comments: list[str]) -> None:
-        try:
-            write_ply(path, cloud, comments)
-        except OSError as error:
-            self.export_ended.emit(
-                f"{path} could not be written: {error.strerror}. Choose another place."
-            )
-        else:
-            self.export_ended.emit("")
 
     def _on_export_ended(self, error: str) -> None:
         if error:
@@ -189,6 +178,7 @@ class MainWindow(QMainWindow):
         self._progress.setValue(frame.index + 1)
 
     def _on_grown(self, growth: Growth) -> None:
+        self._keyframes = growth.keyframes
         for view in growth.views:
             self.view.scene.set_keyframe(
                 view.position,
@@ -203,7 +193,7 @@ class MainWindow(QMainWindow):
         self._depth.set_depth(newest.depth)
         self._depth_panel.set_note(f"Keyframe {newest.position + 1}, frame {newest.frame + 1}")
         latency = time.perf_counter() - growth.accepted
-        self.status.set_figure("Keyframes", f"{growth.keyframes}")
+        self.status.set_figure("Keyframes", f"{len(growth.keyframes)}")
         self.status.set_figure("Speed", f"{growth.views_per_second:.1f} views/s")
         self.status.set_figure("Latency", f"{latency:.2f} s")
         self.status.set_figure("Memory", f"{growth.peak_memory / 2**20:.0f} MiB")
@@ -316,7 +306,7 @@ class MainWindow(QMainWindow):
         self.sources.picked.connect(self._refresh)
         self.models.picked.connect(self._refresh)
         self.view.confidence.changed.connect(self._count_points)
-        self.export_ended.connect(self._on_export_ended)
+        self.exporter.ended.connect(self._on_export_ended)
         self._pause_key = QShortcut(QKeySequence("Space"), self, self.toggle_pause)
         for keys, action in {
             "R": self.view.scene.reset_view,
@@ -328,7 +318,5 @@ class MainWindow(QMainWindow):
             QShortcut(QKeySequence(keys), self, action)
 
     def _ask_export(self) -> None:
-        if self.view.scene.scene.shown_count:
-            path, _ = QFileDialog.getSaveFileName(self, "Export", "cloud.ply", "PLY (*.ply)")
-            if path:
-                self.export_ply(Path(path))
+        if self.view.scene.scene.shown_count and (choice := ask_export(self)):
+            self.export(*choice)

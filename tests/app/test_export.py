@@ -1,41 +1,24 @@
 """Clouds hold what they should, and files read back as what was written."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from walls import SIZE, make_keyframe
 
 from app.capture._cv2 import cv2
+from app.errors import AppError
+from app.export import Selection, read_reconstruction, write_reconstruction
+from app.export.images import color_depth
+from app.export.points import write_ply, write_tum
 from app.files import new_folder, write_file
 from app.geometry import quaternion_to_matrix
 from app.reconstruction import Keyframe, PointCloud, build_cloud, keyframe_cloud
 from app.reconstruction.cloud import confidence_rank, depth_edges, thin_cloud
-from app.reconstruction.export import color_depth, write_ply, write_reconstruction, write_tum
 from app.reconstruction.picture import render_picture
-
-SIZE = (48, 64)
-
-
-def make_keyframe(index: int) -> Keyframe:
-    """A camera beside the others in front of a wall with a step in the middle."""
-    rng = np.random.default_rng(index)
-    height, width = SIZE
-    extrinsic = np.eye(4, dtype=np.float32)[:3].copy()
-    extrinsic[0, 3] = -0.2 * index
-    depth = np.full(SIZE, 2, np.float32)
-    depth[:, width // 2 :] = 3
-    return Keyframe(
-        index=index,
-        time=index / 10,
-        name=f"{index}.png",
-        image=rng.integers(0, 256, (*SIZE, 3), np.uint8),
-        extrinsic=extrinsic,
-        intrinsic=np.array([[60, 0, width / 2], [0, 60, height / 2], [0, 0, 1]], np.float32),
-        depth=depth,
-        confidence=rng.uniform(1, 9, SIZE).astype(np.float32),
-    )
 
 
 @pytest.fixture
@@ -101,7 +84,7 @@ def test_tum_holds_camera_in_world(keyframes: list[Keyframe], tmp_path: Path) ->
 
 
 def test_all_files_of_a_reconstruction(keyframes: list[Keyframe], tmp_path: Path) -> None:
-    points = write_reconstruction(tmp_path, keyframes, quantile=0.3, voxel=0.01)
+    points = write_reconstruction(tmp_path, Selection(keyframes, quantile=0.3, voxel=0.02))
     assert b"element vertex %d\n" % points in (tmp_path / "cloud.ply").read_bytes()
     cameras = json.loads((tmp_path / "cameras.json").read_text())
     assert cameras["depth_scale"] == 10000
@@ -117,6 +100,43 @@ def test_all_files_of_a_reconstruction(keyframes: list[Keyframe], tmp_path: Path
         assert_allclose(entry["K"], keyframe.intrinsic, atol=1e-4)
         assert (entry["h"], entry["w"]) == SIZE
     assert len(list((tmp_path / "depth_color").iterdir())) == 4
+
+
+def test_a_reconstruction_is_read_again(keyframes: list[Keyframe], tmp_path: Path) -> None:
+    write_reconstruction(tmp_path, Selection(keyframes))
+    for read, written in zip(read_reconstruction(tmp_path), keyframes, strict=True):
+        assert (read.index, read.time, read.name) == (written.index, written.time, written.name)
+        np.testing.assert_array_equal(read.image, written.image)
+        assert_allclose(read.extrinsic, written.extrinsic, atol=1e-6)
+        assert_allclose(read.intrinsic, written.intrinsic, atol=1e-4)
+        assert_allclose(read.depth, written.depth, atol=1e-4)
+        np.testing.assert_array_equal(read.confidence, 1.0 + confidence_rank(written.confidence))
+
+
+def outside(folder: Path) -> None:
+    cameras = json.loads((folder / "cameras.json").read_text())
+    cameras["frames"][1]["rgb"] = "../stolen.png"
+    (folder / "cameras.json").write_text(json.dumps(cameras))
+
+
+@pytest.mark.parametrize(
+    ("harm", "what"),
+    [
+        (lambda folder: (folder / "cameras.json").unlink(), "No such file"),
+        (lambda folder: (folder / "cameras.json").write_text("[]"), "not a reconstruction"),
+        (lambda folder: (folder / "depth/000002.png").write_bytes(b"no"), "is not an image"),
+        (lambda folder: (folder / "depth/000002.png").unlink(), "No such file"),
+        (outside, "lies outside"),
+    ],
+)
+def test_a_damaged_reconstruction_is_one_line(
+    harm: Callable[[Path], None], what: str, keyframes: list[Keyframe], tmp_path: Path
+) -> None:
+    write_reconstruction(tmp_path, Selection(keyframes))
+    harm(tmp_path)
+    with pytest.raises(AppError, match=what) as error:
+        read_reconstruction(tmp_path)
+    assert "\n" not in str(error.value)
 
 
 def test_depth_colours() -> None:

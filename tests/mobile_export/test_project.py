@@ -19,9 +19,9 @@ import tree_sitter_kotlin
 import tree_sitter_swift
 
 from app.capture.preprocess import fit_image as app_fit_image
+from app.export.images import color_depth
 from app.geometry import decode_pose, invert_se3, transform_points, unproject_depth
 from app.reconstruction.cloud import confidence_rank, depth_edges
-from app.reconstruction.export import color_depth
 from fgq.files import file_sha256
 from mobile_export.bundle import BundleError
 from mobile_export.cli import main

@@ -1,0 +1,72 @@
+"""Types of the command line's arguments; what does not fit is one line."""
+
+import argparse
+import math
+from collections.abc import Callable
+from typing import NoReturn
+
+from app.errors import AppError
+
+Corner = tuple[float, float, float]
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports bad arguments as every other fault: in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise AppError(f"{message} ({self.prog} --help shows the usage)")
+
+
+def at_least(low: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < low:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} up")
+        return int(text)
+
+    return parse
+
+
+def between(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low} to {high}")
+        return value
+
+    return parse
+
+
+def box(text: str) -> tuple[Corner, Corner]:
+    """Six numbers with commas between: the lowest and the highest corner."""
+    try:
+        x0, y0, z0, x1, y1, z1 = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not x0,y0,z0,x1,y1,z1") from None
+    if not (x0 < x1 and y0 < y1 and z0 < z1):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a box: the second corner is the higher")
+    return (x0, y0, z0), (x1, y1, z1)
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """The options that say which points count: --quantile, --voxel, --crop."""
+    parser.add_argument(
+        "--quantile",
+        type=between(0, 1),
+        default=0.3,
+        help="share of each keyframe's points to leave out, the least confident ones",
+    )
+    parser.add_argument(
+        "--voxel",
+        type=between(0, 1),
+        default=0.005,
+        help="cells that keep one point each, as a fraction of the median depth; 0 keeps all",
+    )
+    parser.add_argument(
+        "--crop",
+        type=box,
+        metavar="X0,Y0,Z0,X1,Y1,Z1",
+        help="keep what lies in a box, in the lengths of cloud.ply (--crop=-1,... if it begins so)",
+    )
