@@ -131,7 +131,7 @@ def join(builder: Builder) -> Mesh:
     placed = [part for parts in builder.parts.values() for part in parts]
     half = np.array([part.size for part in placed], np.float32) / 2
     frame = [part.frame for part in placed]
-    rotations, origins = (np.stack(side)[frame] for side in zip(*builder.frames, strict=True))
+    rotations, origins = (np.array(side)[frame] for side in zip(*builder.frames, strict=True))
     center = np.array([part.center for part in placed], np.float32)[..., None]
     center = (rotations @ center)[..., 0] + origins
     own = {index: part.rotation for index, part in enumerate(placed) if part.rotation is not None}
