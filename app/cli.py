@@ -19,16 +19,15 @@ from app.arguments import Parser, add_selection, at_least
 from app.capture import FrameSource, KeyframeSelector, default_selector, open_source
 from app.engine import Bundle, Engine, open_bundle
 from app.errors import AppError
-from app.export import Selection, write_reconstruction
 from app.export import command as export_command
-from app.export.selection import median_depth
+from app.export import write_reconstruction
+from app.export.command import SUMMARY, selected
 from app.files import new_folder, write_file
 from app.reconstruction import Reconstructor, WindowUpdate
 from app.reconstruction.truth import Accuracy, find_truth
 
 BAD_INPUT = 2
 INTERRUPTED = 130
-SUMMARY = "summary.json"
 
 # A camera never ends by itself.
 _CAMERA_KEYFRAMES = 60
@@ -111,13 +110,7 @@ def _reconstruct(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         if not keyframes:
             raise AppError(f"{arguments.source} has no usable frame: all too dark or too bright")
         accuracy = truth.compare(keyframes) if truth else None
-        selection = Selection(
-            keyframes,
-            arguments.quantile,
-            arguments.voxel * median_depth(keyframes),
-            arguments.crop,
-            (f"made by: {command}",),
-        )
+        selection = selected(arguments, keyframes, f"made by: {command}")
         points = write_reconstruction(folder, selection)
         summary = {
             "command": command,

@@ -87,6 +87,20 @@ def to_homogeneous(transform: Floats) -> Floats:
     return np.concatenate([transform, last], -2)
 
 
+def frustum(intrinsic: Floats, size: tuple[int, int], length: float) -> Floats:
+    """Line segments [16,3] (pairs of ends) of a camera's pyramid, in its own frame.
+
+    size: (H, W) in pixels; length: depth of the base.
+    """
+    height, width = size
+    corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], np.float64)
+    base = length * corners @ np.linalg.inv(intrinsic).T
+    tip = np.zeros(3)
+    ends = [end for corner in base for end in (tip, corner)]
+    ends += [end for pair in zip(base, np.roll(base, -1, axis=0), strict=True) for end in pair]
+    return np.array(ends, np.float32)
+
+
 def transform_points(transform: Floats, points: Floats) -> Floats:
     """Points [...,3] moved by one rigid transform [3,4]."""
     return points @ transform[:3, :3].T + transform[:3, 3]

@@ -16,7 +16,7 @@ def write_npz(path: Path, selection: Selection) -> None:
     camera-from-world, intrinsic [S,3,3] (pixel centres at integers), time [S] in seconds,
     index [S], name [S]; points [N,3], colors [N,3] uint8; comments.
     """
-    keyframes, cloud = selection.keyframes, selection.cloud()
+    keyframes, cloud = selection.keyframes, selection.cloud
     data = io.BytesIO()
     np.savez_compressed(
         data,

@@ -6,9 +6,16 @@ from pathlib import Path
 
 from app.export.images import file_name, write_png
 from app.export.selection import Selection
+from app.reconstruction.keyframe import Keyframe
 
 # COLMAP's pixel centres are at halves, ours at integers.
 PIXEL_CENTRE = 0.5
+
+
+def pinhole(keyframe: Keyframe) -> list[float]:
+    """fx, fy, cx, cy in pixels that are counted from the corner of the first one."""
+    (fx, _, cx), (_, fy, cy), _ = keyframe.intrinsic.tolist()
+    return [fx, fy, cx + PIXEL_CENTRE, cy + PIXEL_CENTRE]
 
 
 def write_colmap(folder: Path, selection: Selection, text: bool = False) -> None:
@@ -24,18 +31,17 @@ def write_colmap(folder: Path, selection: Selection, text: bool = False) -> None
     for number, keyframe in enumerate(selection.keyframes, 1):
         write_png(folder / "images" / file_name(keyframe), keyframe.image)
         height, width = keyframe.depth.shape
-        (fx, _, cx), (_, fy, cy), _ = keyframe.intrinsic.tolist()
         camera = pycolmap.Camera(
             model="PINHOLE",
             width=width,
             height=height,
-            params=[fx, fy, cx + PIXEL_CENTRE, cy + PIXEL_CENTRE],
+            params=pinhole(keyframe),
             camera_id=number,
         )
         model.add_camera_with_trivial_rig(camera)
         image = pycolmap.Image(name=file_name(keyframe), camera_id=number, image_id=number)
         model.add_image_with_trivial_frame(image, pycolmap.Rigid3d(keyframe.extrinsic))
-    cloud = selection.cloud()
+    cloud = selection.cloud
     for point, color in zip(cloud.points, cloud.colors, strict=True):
         model.add_point3D(point, pycolmap.Track(), color)
     sparse = folder / "sparse/0"

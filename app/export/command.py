@@ -14,6 +14,7 @@ from app.errors import AppError
 from app.export.folder import read_reconstruction
 from app.export.formats import FORMATS, export_as
 from app.export.selection import Selection, median_depth
+from app.reconstruction.keyframe import Keyframe
 
 SUMMARY = "summary.json"
 
@@ -35,15 +36,17 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     """Run the command; AppError or OSError if it cannot be done."""
     folder, out = Path(arguments.reconstruction), Path(arguments.out)
     keyframes = read_reconstruction(folder)
-    selection = Selection(
-        keyframes,
-        arguments.quantile,
-        arguments.voxel * median_depth(keyframes),
-        arguments.crop,
-        (*_made_by(folder), f"exported by: {shlex.join(['python', '-m', 'app', *argv])}"),
-    )
-    export_as(arguments.format, out, selection)
+    exported = f"exported by: {shlex.join(['python', '-m', 'app', *argv])}"
+    export_as(arguments.format, out, selected(arguments, keyframes, *_made_by(folder), exported))
     print(f"written    {out.resolve()} ({FORMATS[arguments.format].label})")
+
+
+def selected(
+    arguments: argparse.Namespace, keyframes: Sequence[Keyframe], *origin: str
+) -> Selection:
+    """What the options of `add_selection` choose of keyframes."""
+    voxel = arguments.voxel * median_depth(keyframes)
+    return Selection(keyframes, arguments.quantile, voxel, arguments.crop, origin)
 
 
 def _made_by(folder: Path) -> list[str]:

@@ -54,7 +54,7 @@ def write_reconstruction(folder: Path, selection: Selection) -> int:
         write_png(folder / "confidence" / name, confidence_rank(keyframe.confidence))
     write_cameras_json(folder / CAMERAS, keyframes, scale)
     write_tum(folder / "trajectory.txt", keyframes, selection.comments())
-    cloud = selection.cloud()
+    cloud = selection.cloud
     write_ply(folder / "cloud.ply", cloud, selection.comments())
     write_png(folder / "picture.png", render_picture(cloud, keyframes))
     return len(cloud.points)

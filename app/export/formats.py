@@ -29,7 +29,7 @@ class Format:
 
 
 FORMATS = {
-    "ply": Format("Points, PLY", ".ply", lambda p, s: write_ply(p, s.cloud(), s.comments())),
+    "ply": Format("Points, PLY", ".ply", lambda p, s: write_ply(p, s.cloud, s.comments())),
     "glb": Format("Points and cameras, GLB", ".glb", write_glb),
     "mesh": Format("Surface, PLY", ".ply", write_mesh),
     "mesh-glb": Format("Surface, GLB", ".glb", write_mesh),
@@ -48,7 +48,7 @@ def export_as(name: str, path: Path, selection: Selection) -> None:
     fails.
     """
     form = FORMATS[name]
-    if name != "tum" and not len(selection.cloud().points):
+    if name != "tum" and not len(selection.cloud.points):
         raise AppError("no point is left: lower the confidence quantile or widen the crop box")
     if form.suffix:
         if path.is_dir():

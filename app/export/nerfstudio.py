@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.export.colmap import PIXEL_CENTRE
+from app.export.colmap import pinhole
 from app.export.images import file_name, write_depth_png, write_png
 from app.export.points import write_ply
 from app.export.selection import Selection
@@ -29,21 +29,21 @@ def write_nerfstudio(folder: Path, selection: Selection) -> None:
         write_png(folder / "images" / name, keyframe.image)
         write_depth_png(folder / "depths" / name, selection.depth(keyframe), DEPTH_SCALE)
         height, width = keyframe.depth.shape
-        (fx, _, cx), (_, fy, cy), _ = keyframe.intrinsic.tolist()
+        fx, fy, cx, cy = pinhole(keyframe)
         frames.append(
             {
                 "file_path": f"images/{name}",
                 "depth_file_path": f"depths/{name}",
                 "fl_x": fx,
                 "fl_y": fy,
-                "cx": cx + PIXEL_CENTRE,
-                "cy": cy + PIXEL_CENTRE,
+                "cx": cx,
+                "cy": cy,
                 "w": width,
                 "h": height,
                 "transform_matrix": (keyframe.world_from_camera @ OPENGL_AXES).tolist(),
             }
         )
-    write_ply(folder / "points.ply", selection.cloud(), selection.comments())
+    write_ply(folder / "points.ply", selection.cloud, selection.comments())
     document = {
         "camera_model": "PINHOLE",
         "ply_file_path": "points.ply",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.export.selection import WORLD, Selection, median_depth
 from app.files import write_file
-from app.geometry import matrix_to_quaternion, transform_points
+from app.geometry import frustum, matrix_to_quaternion, transform_points
 from app.reconstruction.cloud import PointCloud
 from app.reconstruction.keyframe import Keyframe
 
@@ -44,7 +44,7 @@ def write_glb(path: Path, selection: Selection) -> None:
     """Binary glTF with the points, and the cameras as lines; in glTF's axes, y up."""
     import trimesh
 
-    cloud = selection.cloud()
+    cloud = selection.cloud
     points = trimesh.PointCloud(cloud.points * GLTF_AXES, cloud.colors)
     lines = trimesh.load_path(_frustum_lines(selection.keyframes) * GLTF_AXES)
     lines.colors = np.tile(np.array(_FRUSTUM_COLOR, np.uint8), (len(lines.entities), 1))
@@ -66,21 +66,16 @@ def glb_bytes(scene: Any, comments: Sequence[str]) -> bytes:
 def _frustum_lines(keyframes: Sequence[Keyframe]) -> NDArray[np.float32]:
     """Segments [N, 2, 3] of the cameras' pyramids, in the world."""
     length = _FRUSTUM * median_depth(keyframes)
-    parts = []
-    for keyframe in keyframes:
-        height, width = keyframe.depth.shape
-        pixels = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]]) - 0.5
-        pixels[:, 2] = 1
-        base = length * pixels @ np.linalg.inv(keyframe.intrinsic).T
-        tip = np.zeros_like(base)
-        lines = np.stack([np.concatenate([tip, base]), np.concatenate([base, np.roll(base, 1, 0)])])
-        parts.append(transform_points(keyframe.world_from_camera[:3], lines.transpose(1, 0, 2)))
-    return np.concatenate(parts).astype(np.float32)
+    parts = [
+        transform_points(k.world_from_camera[:3], frustum(k.intrinsic, k.depth.shape, length))
+        for k in keyframes
+    ]
+    return np.concatenate(parts).reshape(-1, 2, 3)
 
 
 def write_tum(path: Path, keyframes: Sequence[Keyframe], comments: Sequence[str] = ()) -> None:
     """Trajectory in TUM form: time tx ty tz qx qy qz qw, camera in world."""
-    lines = [f"# {' '.join(comment.split())}" for comment in (*(comments or [WORLD]),)]
+    lines = [f"# {' '.join(comment.split())}" for comment in comments or [WORLD]]
     lines.append("# time tx ty tz qx qy qz qw")
     for keyframe in keyframes:
         pose = keyframe.world_from_camera

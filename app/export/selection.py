@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ class Selection:
     crop: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
     origin: tuple[str, ...] = ()
 
+    @cached_property
     def cloud(self) -> PointCloud:
         """The points that count, in the world."""
         cloud = build_cloud(self.keyframes, self.quantile)

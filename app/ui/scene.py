@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from app.geometry import frustum
 from app.reconstruction import PointCloud
 from app.ui.packed_cloud import pack_points, unpack_points
 
@@ -110,10 +111,4 @@ def frustum_segments(keyframe: SceneKeyframe, length: float) -> NDArray[np.float
 
     length: depth of its base in world units.
     """
-    height, width = keyframe.size
-    corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], np.float64)
-    base = length * corners @ np.linalg.inv(keyframe.intrinsic).T
-    tip = np.zeros(3)
-    ends = [end for corner in base for end in (tip, corner)]
-    ends += [end for pair in zip(base, np.roll(base, -1, axis=0), strict=True) for end in pair]
-    return _to_world(np.array(ends, np.float32), keyframe)
+    return _to_world(frustum(keyframe.intrinsic, keyframe.size, length), keyframe)

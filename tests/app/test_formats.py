@@ -46,7 +46,7 @@ def test_colmap(name: str, selection: Selection, tmp_path: Path) -> None:
     assert (tmp_path / "model/sparse/0/cameras").with_suffix(suffix).is_file()
     model = pycolmap.Reconstruction(tmp_path / "model/sparse/0")
     assert model.num_reg_images() == 4
-    cloud = selection.cloud()
+    cloud = selection.cloud
     points = np.array([point.xyz for point in model.points3D.values()])
     assert_allclose(np.sort(points, axis=0), np.sort(cloud.points, axis=0), atol=1e-5)
     for keyframe, number in zip(selection.keyframes, sorted(model.images), strict=True):
@@ -86,7 +86,7 @@ def test_glb(selection: Selection, tmp_path: Path) -> None:
     export_as("glb", tmp_path / "scene.glb", selection)
     scene = trimesh.load(tmp_path / "scene.glb")
     points = scene.geometry["points"].vertices * [1, -1, -1]  # glTF has y up, z backward
-    cloud = selection.cloud()
+    cloud = selection.cloud
     assert_allclose(np.sort(points, axis=0), np.sort(cloud.points, axis=0), atol=1e-5)
     corners = scene.geometry["cameras"].vertices * [1, -1, -1]
     for keyframe in selection.keyframes:
@@ -110,9 +110,7 @@ def test_npz(selection: Selection, tmp_path: Path) -> None:
         np.testing.assert_array_equal(arrays["image"][2], selection.keyframes[2].image)
         np.testing.assert_array_equal(arrays["depth"][2], selection.depth(selection.keyframes[2]))
         np.testing.assert_array_equal(arrays["extrinsic"][1], selection.keyframes[1].extrinsic)
-        assert (
-            arrays["points"].shape == arrays["colors"].shape == (len(selection.cloud().points), 3)
-        )
+        assert arrays["points"].shape == arrays["colors"].shape == (len(selection.cloud.points), 3)
         assert list(arrays["comments"]) == selection.comments()
 
 
@@ -151,11 +149,11 @@ def test_open3d_reads_the_surface_in_its_box(tmp_path: Path) -> None:
 
 def test_crop_and_voxel(selection: Selection) -> None:
     box = ((-1.0, -1.0, 2.5), (1.0, 1.0, 3.5))
-    cropped = Selection(selection.keyframes[2:], crop=box).cloud()
+    cropped = Selection(selection.keyframes[2:], crop=box).cloud
     assert len(cropped.points) > 0
     assert (cropped.points >= box[0]).all()
     assert (cropped.points <= box[1]).all()
-    assert len(Selection(selection.keyframes, voxel=0.5).cloud().points) < 200
+    assert len(Selection(selection.keyframes, voxel=0.5).cloud.points) < 200
 
 
 @pytest.mark.parametrize("name", FORMATS)
