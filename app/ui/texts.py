@@ -1,0 +1,11 @@
+"""Words of the window in the user's language."""
+
+from PySide6.QtCore import QCoreApplication
+
+
+def tr(text: str) -> str:
+    """The translation of a literal English text, or the text itself where there is none.
+
+    Texts with parts to fill in are translated first: tr("Frame {number}").format(number=3).
+    """
+    return QCoreApplication.translate("app", text)
