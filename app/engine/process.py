@@ -23,6 +23,10 @@ from app.errors import AppError
 from app.geometry import decode_pose
 
 
+KILLED = 9
+"""The signal that leaves no last words. Where memory runs out the system sends it."""
+
+
 class EngineError(AppError):
     """The runtime refused the program, crashed or did not answer in time."""
 
@@ -248,6 +252,8 @@ class _Child:
     def _last_words(self) -> str:
         code = self.process.wait()
         text = f"the runtime ended unexpectedly ({_describe(code)})"
+        if code == -KILLED:
+            return text
         with contextlib.suppress(OSError, ValueError):
             self._log.seek(0)
             lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
@@ -257,6 +263,8 @@ class _Child:
 
 
 def _describe(code: int) -> str:
+    if code == -KILLED:
+        return f"signal {KILLED}: killed, perhaps for want of memory"
     return f"signal {-code}" if code < 0 else f"exit status {code}"
 
 
