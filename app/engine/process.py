@@ -22,7 +22,6 @@ from app.engine.prediction import Prediction
 from app.errors import AppError
 from app.geometry import decode_pose
 
-
 KILLED = 9
 """The signal that leaves no last words. Where memory runs out the system sends it."""
 
