@@ -24,6 +24,10 @@ class SourceError(AppError):
     """The source cannot be opened or read."""
 
 
+class SourceInterrupted(SourceError):
+    """A camera stopped delivering; `reopen` of the source may bring it back."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """One image of a source: uint8 [H,W,3] RGB, index from 0, time in seconds from the start."""
