@@ -60,6 +60,10 @@ def open_source(spec: str, warn: Callable[[str], None] = lambda text: None) -> F
     Raises SourceError with one clear line when there is nothing to read.
     """
     path = Path(spec)
+    if (path / "session.log").is_file():
+        from app.sessions import SessionSource, open_session
+
+        return SessionSource(open_session(path), warn)
     if path.is_dir():
         return FolderSource(path, warn)
     if path.is_file():
