@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.capture._cv2 import cv2
-from app.capture.sources import FolderSource, Frame, FrameSource
+from app.capture.frame import Frame, FrameSource
+from app.capture.images import ImageSource
 
 # Frames are judged at about the network's resolution: finer blur does not reach it.
 _WIDTH = 224
@@ -96,7 +97,7 @@ class KeyframeSelector:
 
 def default_selector(source: FrameSource, every: int = 1) -> KeyframeSelector:
     """The selector that fits a source: of a folder it takes every image, somebody chose them."""
-    if isinstance(source, FolderSource):
+    if isinstance(source, ImageSource):
         return KeyframeSelector(min_motion=0, every=every)
     return KeyframeSelector(every=every)
 
