@@ -30,10 +30,7 @@ def grow(data: bytes, path: tuple[bytes, ...], new: bytes) -> bytes:
     """Replace the last box of a path of MP4 boxes; the boxes around it grow with it."""
     start, size = _find_box(data, path[0])
     body = data[start + 8 : start + size]
-    if len(path) == 1:
-        body = new
-    else:
-        body = grow(body, path[1:], new)
+    body = grow(body, path[1:], new) if path[1:] else new
     return data[:start] + struct.pack(">I", len(body) + 8) + path[0] + body + data[start + size :]
 
 
