@@ -7,6 +7,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -175,9 +176,9 @@ class LiveRun:
             stack.callback(self._try_to_record, self._recorder.close)
         self._listener.began(Beginning(tuple(bundles), source.length, source.is_live))
         self._capture(source, lanes)
-        for index, lane in enumerate(lanes):
+        for lane in lanes:
             if truth and lane.keyframes and not self._abandoned:
-                self._listener.assessed(index, truth.compare(lane.keyframes))
+                self._listener.assessed(lane.index, truth.compare(lane.keyframes))
 
     def _capture(self, source: FrameSource, lanes: list[Lane]) -> None:
         limit = self._limit or (self._camera_limit if source.is_live else None)
@@ -193,15 +194,27 @@ class LiveRun:
         reader.start()
         try:
             for chosen in reader:
-                for lane in lanes:
-                    self._publish(lane.take(chosen))
-            for lane in lanes:
-                self._publish(lane.finish())
+                self._give(lanes, partial(Lane.take, chosen=chosen))
+            self._give(lanes, Lane.finish)
         finally:
             reader.abandon()
             reader.join()
         if reader.failure:
             raise reader.failure
+
+    def _give(self, lanes: list[Lane], step: Callable[[Lane], Growth | None]) -> None:
+        """Let each lane do a step; one that fails drops out, and the last one ends the run."""
+        for lane in [*lanes]:
+            try:
+                growth = step(lane)
+            except AppError as error:
+                if len(lanes) == 1 or self._abandoned:
+                    raise
+                lanes.remove(lane)
+                self.engines[lane.index].close()
+                self._listener.lane_failed(lane.index, error)
+            else:
+                self._publish(growth)
 
     def _publish(self, growth: Growth | None) -> None:
         if self._abandoned:
@@ -209,12 +222,12 @@ class LiveRun:
         if growth is None:
             return
         self._listener.grown(growth)
-        if growth.lane == 0 and self._recorder:
-            self._try_to_record(self._recorder.set_keyframes, growth.keyframes)
+        if (recorder := self._recorder) and growth.lane == 0:
+            self._try_to_record(recorder.set_keyframes, growth.keyframes)
 
     def _record(self, frame: Frame, decision: Decision) -> None:
-        if self._recorder:
-            self._try_to_record(self._recorder.add_frame, frame, decision)
+        if recorder := self._recorder:
+            self._try_to_record(recorder.add_frame, frame, decision)
 
     def _try_to_record(self, write: Callable[..., None], *what: Any) -> None:
         """A disk that is full ends the recording, not the run."""

@@ -20,8 +20,8 @@ class Session(QObject):
 
     `began` with a Beginning, `frame_ready` when `latest_frame` is new, `grown` with a Growth,
     `interrupted` with a line when the camera is gone and the run paused, `assessed` with an
-    Accuracy and its lane where the truth is known, `warned` with a line, `failed` with an AppError.
-    `ended` comes last and always.
+    Accuracy and its lane where the truth is known, `warned` with a line, `failed` with an AppError,
+    `lane_failed` with one and its lane where other lanes go on. `ended` comes last and always.
     """
 
     began = Signal(object)
@@ -30,6 +30,7 @@ class Session(QObject):
     interrupted = Signal(str)
     assessed = Signal(object, int)
     warned = Signal(str)
+    lane_failed = Signal(object, int)
     failed = Signal(object)
     ended = Signal()
 
@@ -103,6 +104,9 @@ class _Relay:
 
     def assessed(self, lane: int, accuracy: Accuracy) -> None:
         self._session.assessed.emit(accuracy, lane)
+
+    def lane_failed(self, lane: int, error: AppError) -> None:
+        self._session.lane_failed.emit(error, lane)
 
     def failed(self, error: AppError) -> None:
         self._session.failed.emit(error)
