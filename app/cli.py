@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from app.arguments import Parser
+from app.bench import command as bench_command
 from app.errors import AppError
 from app.export import command as export_command
 from app.live import command as reconstruct_command
@@ -23,6 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(argv)
         if arguments.command == "reconstruct":
             reconstruct_command.run(arguments, argv)
+            return 0
+        if arguments.command == "bench":
+            bench_command.run(arguments, argv)
             return 0
         if arguments.command == "export":
             export_command.run(arguments, argv)
@@ -54,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     reconstruct_command.add_parser(commands)
+    bench_command.add_parser(commands)
     export_command.add_parser(commands)
     return parser
 

@@ -276,7 +276,9 @@ def _import_paths() -> list[str]:
 def _create_file(size: int) -> str:
     """A file of `size` zero bytes, in memory where the system has such a folder."""
     folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.NamedTemporaryFile(prefix="pocket-vggt-", dir=folder, delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        prefix=f"pocket-vggt-{os.getpid()}-", dir=folder, delete=False
+    ) as file:
         try:
             # Writing, not truncating: a full disk must show here and not as a signal later.
             file.write(bytes(size))

@@ -1,5 +1,6 @@
 """A run in the background for the window: what it tells comes as signals."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,16 @@ class Session(QObject):
     def latest_frame(self) -> tuple[Frame, Decision] | None:
         """The newest frame, and whether it became a keyframe."""
         return self._run.latest_frame()
+
+    @property
+    def frames(self) -> int:
+        """Frames that were looked at so far."""
+        return self._run.frames
+
+    @property
+    def refused(self) -> Counter[str]:
+        """How many frames became no keyframe so far, by reason."""
+        return self._run.refused
 
 
 class _Relay:
