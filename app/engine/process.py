@@ -198,7 +198,7 @@ class _Child:
     def wait_until_loaded(self, timeout: float) -> int:
         """Resident bytes of the child before the model. Raises EngineError."""
         memory = int(self._hear(timeout)["memory"])
-        # Both sides have it mapped: without a name nothing can be left behind.
+        # Where a file that is mapped keeps its name (Windows), the child could not do it.
         self._unlink()
         self.is_loaded = True
         return memory
