@@ -194,6 +194,8 @@ class SessionWriter:
 def _create(folder: Path, source: str, settings: dict[str, Any]) -> None:
     if is_session(folder):
         raise SessionError(f"{folder} is a session already: resume it, or choose another folder")
+    if Path(source).exists():
+        source = str(Path(source).resolve())
     manifest = {"format": FORMAT, "version": VERSION, "source": source, "settings": settings}
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
