@@ -135,6 +135,8 @@ class SessionWriter:
                     self._failure = _failure(self.folder, error)
                 except Exception as error:
                     self._failure = SessionError(f"recording to {self.folder} failed: {error}")
+            if self._failure:
+                self._log.close()
 
     def _write(self, item: tuple[Frame, Decision] | list[Keyframe] | None) -> None:
         if item is None:
