@@ -9,6 +9,7 @@ from app.bench import command as bench_command
 from app.errors import AppError
 from app.export import command as export_command
 from app.live import command as reconstruct_command
+from app.sessions import command as sessions_command
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -31,6 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command == "export":
             export_command.run(arguments, argv)
             return 0
+        if arguments.command == "record":
+            sessions_command.record(arguments, argv)
+            return 0
+        if arguments.command == "replay":
+            return main(sessions_command.as_reconstruct(arguments, argv))
         from app.ui.main_window import run
 
         return run(arguments.source, arguments.bundle, arguments.screenshot)
@@ -57,9 +63,10 @@ def _parser() -> argparse.ArgumentParser:
         help="run --source to its end without a display, write a picture of the window, leave",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    reconstruct_command.add_parser(commands)
+    reconstruct = reconstruct_command.add_parser(commands)
     bench_command.add_parser(commands)
     export_command.add_parser(commands)
+    sessions_command.add_parsers(commands, reconstruct)
     return parser
 
 
