@@ -23,6 +23,8 @@ _BRIGHTNESS = (16.0, 242.0)
 # Sharpness against the median of the frames around it (about half a second of video).
 _MIN_SHARPNESS = 0.5
 _RECENT = 15
+# Pixels within which a corner is where a homography sends it.
+_EXPLAINED = 1.5
 
 Gray = NDArray[np.uint8]
 
@@ -38,12 +40,20 @@ class Decision:
 class KeyframeSelector:
     """Accepts well exposed, sharp frames that moved enough since the last accepted one."""
 
-    def __init__(self, min_motion: float = 0.07, every: int = 1) -> None:
+    def __init__(
+        self,
+        min_motion: float = 0.07,
+        every: int = 1,
+        min_parallax: float = 0.1,
+        max_turn: float = 2.0,
+    ) -> None:
         """min_motion: median motion of the image as a fraction of its width; 0 takes every frame,
         whatever it shows; every: looks only at each n-th frame.
         """
         self._min_motion = min_motion
         self._every = every
+        self._min_parallax = min_parallax
+        self._max_turn = max_turn
         self._count = 0
         self._sharpness: deque[float] = deque(maxlen=_RECENT)
         self._last: Gray | None = None
@@ -89,9 +99,13 @@ class KeyframeSelector:
         tracked = returned & (found == 1) & (found_back == 1)
         if tracked.mean() < _MIN_TRACKED:
             return Decision(True, "view changed")
-        motion = float(np.median(np.linalg.norm(moved - self._corners, axis=-1)[tracked]))
+        before, after = self._corners[tracked], moved[tracked]
+        motion = float(np.median(np.linalg.norm(after - before, axis=-1)))
         if motion < self._min_motion * gray.shape[1]:
             return Decision(False, f"too similar ({motion:.0f} px motion)")
+        if _parallax(before, after) < self._min_parallax:
+            far = motion >= self._max_turn * self._min_motion * gray.shape[1]
+            return Decision(far, f"turned {motion:.0f} px: move sideways too")
         return Decision(True, f"moved {motion:.0f} px")
 
 
@@ -100,6 +114,16 @@ def default_selector(source: FrameSource, every: int = 1) -> KeyframeSelector:
     if isinstance(source, ImageSource):
         return KeyframeSelector(min_motion=0, every=every)
     return KeyframeSelector(every=every)
+
+
+def _parallax(before: NDArray[Any], after: NDArray[Any]) -> float:
+    """Share of corners [N,2] whose motion no homography explains, that is, neither turning the
+    camera nor moving before a flat view.
+    """
+    if len(before) < _MIN_CORNERS:
+        return 1.0
+    inliers = cv2.findHomography(before, after, cv2.RANSAC, _EXPLAINED)[1]
+    return 1.0 if inliers is None else 1 - float(inliers.mean())
 
 
 def _shrink(image: NDArray[np.uint8]) -> Gray:
