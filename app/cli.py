@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from app.arguments import Parser
 from app.bench import command as bench_command
+from app.capture import command as devices_command
 from app.errors import AppError
 from app.export import command as export_command
 from app.live import command as reconstruct_command
@@ -28,6 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         if arguments.command == "bench":
             bench_command.run(arguments, argv)
+            return 0
+        if arguments.command == "devices":
+            devices_command.run(arguments, argv)
             return 0
         if arguments.command == "export":
             export_command.run(arguments, argv)
@@ -66,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     reconstruct = reconstruct_command.add_parser(commands)
     bench_command.add_parser(commands)
     export_command.add_parser(commands)
+    devices_command.add_parser(commands)
     sessions_command.add_parsers(commands, reconstruct)
     return parser
 

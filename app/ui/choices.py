@@ -22,7 +22,7 @@ class Choice:
 def find_sources(demo_clip: Path = DEMO_CLIP) -> list[Choice]:
     """The demo clip, if it is there, and the cameras."""
     demo = [Choice("Demo clip", str(demo_clip))] if demo_clip.is_file() else []
-    cameras = [source_choice(f"{CAMERA_PREFIX}{camera.name}") for camera in list_cameras()]
+    cameras = [source_choice(camera.spec) for camera in list_cameras()]
     return demo + cameras
 
 
