@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from app.assets import bundle_folders
 from app.errors import AppError
 
 FORMAT = "pocket-vggt-bundle"
@@ -94,6 +95,13 @@ def open_bundle(path: str | Path, progress: Progress = _ignore) -> Bundle:
             shutil.rmtree(folder)
     _unpack(path, folder)
     return _open_folder(folder, progress, shown=path)
+
+
+def find_bundles(folders: tuple[Path, ...] | None = None) -> list[Path]:
+    """Folders with a manifest.json in these folders, by default where the app keeps bundles."""
+    places = bundle_folders() if folders is None else folders
+    manifests = [path for place in places for path in sorted(place.glob("*/manifest.json"))]
+    return [manifest.parent for manifest in manifests]
 
 
 def read_bundle(path: str | Path) -> Bundle:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app.engine.bundle import Bundle, open_bundle, read_bundle
+from app.engine.bundle import Bundle, find_bundles, open_bundle, read_bundle
 from app.engine.forecast import Forecast, forecast, propose_views, this_machine
-from app.engine.places import bundle_folders
 from app.errors import AppError
 
 
@@ -28,7 +27,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     """Run the command; AppError if a bundle that was named cannot be read."""
-    paths = arguments.bundles or bundle_folders()
+    paths = arguments.bundles or find_bundles()
     if not paths:
         raise AppError("no model was found: name a bundle, or run: make demo")
     machine = this_machine()

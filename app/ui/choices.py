@@ -4,10 +4,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.engine.places import BUNDLE_FOLDERS, ROOT, bundle_folders
+from app.assets import bundle_folders, demo_clip
+from app.engine import bundle as engine_bundle
 from app.ui.texts import tr
 
-DEMO_CLIP = ROOT / "assets" / "demo" / "clip.mp4"
+DEMO_CLIP = demo_clip()
+BUNDLE_FOLDERS = bundle_folders()
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def find_cameras(devices: Path = Path("/sys/class/video4linux")) -> list[Choice]
 
 def find_bundles(folders: tuple[Path, ...] = BUNDLE_FOLDERS) -> list[Choice]:
     """Bundles in these folders, 4 bit first; their files are not checked yet."""
-    found = [bundle_choice(folder) for folder in bundle_folders(folders)]
+    found = [bundle_choice(folder) for folder in engine_bundle.find_bundles(folders)]
     return sorted(found, key=lambda choice: tr("4 bit") not in choice.label)
 
 
