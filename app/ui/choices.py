@@ -4,9 +4,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-DEMO_CLIP = ROOT / "assets" / "demo" / "clip.mp4"
-BUNDLE_FOLDERS = (ROOT / "assets", ROOT / "build")
+from app.assets import bundle_folders, demo_clip
+
+DEMO_CLIP = demo_clip()
+BUNDLE_FOLDERS = bundle_folders()
 
 
 @dataclass(frozen=True)
