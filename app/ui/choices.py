@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.assets import bundle_folders, demo_clip
-from app.engine import bundle as engine_bundle
+from app.engine.bundle import find_bundles as bundles_in
 from app.ui.texts import tr
 
 DEMO_CLIP = demo_clip()
@@ -47,7 +47,7 @@ def find_cameras(devices: Path = Path("/sys/class/video4linux")) -> list[Choice]
 
 def find_bundles(folders: tuple[Path, ...] = BUNDLE_FOLDERS) -> list[Choice]:
     """Bundles in these folders, 4 bit first; their files are not checked yet."""
-    found = [bundle_choice(folder) for folder in engine_bundle.find_bundles(folders)]
+    found = [bundle_choice(folder) for folder in bundles_in(folders)]
     return sorted(found, key=lambda choice: tr("4 bit") not in choice.label)
 
 

@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QEventLoop, QTimer
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
+from app.assets import icons
 from app.errors import AppError
 from app.files import write_file
 from app.ui import style
@@ -32,6 +34,7 @@ def run(source: str | None, bundle: str | None, screenshot: str | None) -> int:
     elif not _has_display():
         raise AppError("there is no display; without one there is: python -m app reconstruct")
     application = QApplication(["pocket-vggt"])
+    application.setWindowIcon(_icon())
     style.apply(application)
     window = MainWindow(find_sources(), find_bundles())
     if source:
@@ -63,6 +66,13 @@ def save_picture(window: MainWindow, path: Path) -> None:
     buffer = QBuffer()
     window.grab().save(buffer, "PNG")
     write_file(path, bytes(buffer.data().data()))
+
+
+def _icon() -> QIcon:
+    icon = QIcon()
+    for path in icons():
+        icon.addFile(str(path))
+    return icon
 
 
 def _has_display() -> bool:
