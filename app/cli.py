@@ -1,4 +1,4 @@
-"""Command line of the app: `reconstruct`, `export`, or the window without a command."""
+"""Command line of the app: `reconstruct`, `export`, `models`, or the window without a command."""
 
 import argparse
 import json
@@ -18,6 +18,7 @@ from tqdm import tqdm
 from app.arguments import Parser, add_selection, at_least
 from app.capture import FrameSource, KeyframeSelector, default_selector, open_source
 from app.engine import Bundle, Engine, open_bundle
+from app.engine import command as models_command
 from app.errors import AppError
 from app.export import command as export_command
 from app.export import write_reconstruction
@@ -46,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         if arguments.command == "export":
             export_command.run(arguments, argv)
+            return 0
+        if arguments.command == "models":
+            models_command.run(arguments, argv)
             return 0
         from app.ui.main_window import run
 
@@ -221,6 +225,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_selection(command)
     export_command.add_parser(commands)
+    models_command.add_parser(commands)
     return parser
 
 
