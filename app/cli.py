@@ -53,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         from app.ui.main_window import run
 
-        return run(arguments.source, arguments.bundle, arguments.screenshot)
+        return run(
+            arguments.source, arguments.bundle, arguments.screenshot, not arguments.no_settings
+        )
     except AppError as error:
         return _fail(str(error))
     except OSError as error:
@@ -203,6 +205,9 @@ def _parser() -> argparse.ArgumentParser:
         "--screenshot",
         metavar="FILE",
         help="run --source to its end without a display, write a picture of the window, leave",
+    )
+    parser.add_argument(
+        "--no-settings", action="store_true", help="neither read nor keep what the window remembers"
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     command = commands.add_parser(

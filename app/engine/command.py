@@ -39,9 +39,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         print("\n".join(_describe(Path(path), bundle, forecasts, arguments.check)))
 
 
-def _describe(
-    path: Path, bundle: Bundle, forecasts: list[Forecast], checked: bool
-) -> list[str]:
+def _describe(path: Path, bundle: Bundle, forecasts: list[Forecast], checked: bool) -> list[str]:
     height, width = bundle.size
     lines = [
         f"model      {path}",

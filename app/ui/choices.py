@@ -28,7 +28,9 @@ def find_sources(demo_clip: Path = DEMO_CLIP) -> list[Choice]:
 
 def source_choice(spec: str) -> Choice:
     """A file or folder under its name, a camera under its index."""
-    return Choice(tr("Camera {index}").format(index=spec) if spec.isdecimal() else Path(spec).name, spec)
+    return Choice(
+        tr("Camera {index}").format(index=spec) if spec.isdecimal() else Path(spec).name, spec
+    )
 
 
 def find_cameras(devices: Path = Path("/sys/class/video4linux")) -> list[Choice]:

@@ -9,9 +9,8 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QSizePolicy
 
 from app.ui import style
 from app.ui.choices import Choice, bundle_choice, source_choice
-
-VIDEOS = "Videos (*.mp4 *.mov *.mkv *.avi *.webm *.m4v);;All files (*)"
-BUNDLES = "Model bundles (manifest.json *.zip)"
+from app.ui.dropping import VIDEO_SUFFIXES
+from app.ui.texts import tr
 
 
 class Chooser(QComboBox):
@@ -25,7 +24,7 @@ class Chooser(QComboBox):
         """others: text of an entry -> what asks the user, and calls `add` with the answer."""
         super().__init__()
         self.setToolTip(tip)
-        self.setPlaceholderText("Choose…")
+        self.setPlaceholderText(tr("Choose…"))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMinimumContentsLength(14)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -78,19 +77,21 @@ class SourceChooser(Chooser):
     def __init__(self, choices: Sequence[Choice]) -> None:
         super().__init__(
             choices,
-            {"Open video…": self.ask_video, "Open folder of images…": self.ask_folder},
-            "Where the images come from (Ctrl+O opens a video)",
+            {tr("Open video…"): self.ask_video, tr("Open folder of images…"): self.ask_folder},
+            tr("Where the images come from"),
         )
 
     def ask_video(self) -> None:
         """Let the user choose a video file."""
-        path, _ = QFileDialog.getOpenFileName(self, "Open video", filter=VIDEOS)
+        suffixes = " ".join(f"*{suffix}" for suffix in sorted(VIDEO_SUFFIXES))
+        kinds = f"{tr('Videos')} ({suffixes});;{tr('All files')} (*)"
+        path, _ = QFileDialog.getOpenFileName(self, tr("Open video"), filter=kinds)
         if path:
             self.add(source_choice(path))
 
     def ask_folder(self) -> None:
         """Let the user choose a folder of images."""
-        path = QFileDialog.getExistingDirectory(self, "Open folder of images")
+        path = QFileDialog.getExistingDirectory(self, tr("Open folder of images"))
         if path:
             self.add(source_choice(path))
 
@@ -101,13 +102,13 @@ class ModelChooser(Chooser):
     def __init__(self, choices: Sequence[Choice]) -> None:
         super().__init__(
             choices,
-            {"Open bundle…": self.ask_bundle},
-            "The network that reconstructs, in 4 bit or in full precision",
+            {tr("Open bundle…"): self.ask_bundle},
+            tr("The network that reconstructs, in 4 bit or in full precision"),
         )
 
     def ask_bundle(self) -> None:
         """Let the user choose a bundle by its manifest.json or its zip."""
-        path, _ = QFileDialog.getOpenFileName(self, "Open bundle", filter=BUNDLES)
+        kinds = f"{tr('Model bundles')} (manifest.json *.zip)"
+        path, _ = QFileDialog.getOpenFileName(self, tr("Open bundle"), filter=kinds)
         if path:
-            file = Path(path)
-            self.add(bundle_choice(file.parent if file.name == "manifest.json" else file))
+            self.add(bundle_choice(Path(path)))

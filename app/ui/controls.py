@@ -91,7 +91,8 @@ class RunBar(QFrame):
         self._actions["start"].setEnabled(state is State.IDLE and ready)
         self._actions["pause"].setEnabled(running)
         self._actions["pause"].setText(tr("Resume") if state is State.PAUSED else tr("Pause"))
-        self._actions["stop"].setEnabled(running)
+        self._actions["stop"].setText(tr("End now") if state is State.ENDING else tr("Stop"))
+        self._actions["stop"].setEnabled(state is not State.IDLE)
 
     def offer_views(self, counts: Sequence[int], chosen: int | None) -> None:
         """The numbers of views that the model takes, and which of them is chosen."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.capture.sources import IMAGE_SUFFIXES
+from app.errors import AppError
+from app.ui.choices import Choice
 from app.ui.texts import tr
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"})
@@ -51,11 +54,24 @@ def understand(paths: Sequence[Path]) -> Dropped | str:
     )
 
 
-def gather_images(images: Sequence[Path], folder: Path) -> None:
-    """Make a folder that holds these images, in this order. Raises OSError."""
-    for index, image in enumerate(images):
-        place = folder / f"{index:05d}_{image.name}"
+class GatheredImages:
+    """A source of several images, in their order; its folder of links goes when this does."""
+
+    def __init__(self, images: Sequence[Path]) -> None:
+        """Raises AppError when the images cannot be gathered."""
+        self._folder = tempfile.TemporaryDirectory(prefix="pocket-vggt-images-")
         try:
-            place.symlink_to(image.resolve())
-        except OSError:  # Windows lets few users make links
-            shutil.copyfile(image, place)
+            for index, image in enumerate(images):
+                _link(image, Path(self._folder.name) / f"{index:05d}_{image.name}")
+        except OSError as error:
+            raise AppError(f"{images[0].parent} cannot be opened: {error.strerror}") from None
+        words = tr("{count} images of {folder}")
+        label = words.format(count=len(images), folder=images[0].parent.name)
+        self.choice = Choice(label, self._folder.name)
+
+
+def _link(image: Path, place: Path) -> None:
+    try:
+        place.symlink_to(image.resolve())
+    except OSError:  # Windows lets few users make links
+        shutil.copyfile(image, place)

@@ -6,10 +6,8 @@ import sys
 import textwrap
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import overload
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
@@ -43,7 +41,17 @@ class Exporter(QObject):
     def start(self, name: str, path: Path, selection: Selection) -> None:
         """Write a selection in the format of this name; returns at once."""
         self._stop.clear()
-        watched = replace(selection, keyframes=_Watched(selection.keyframes, self._step))
+        read = 0
+
+        def watch(keyframe: Keyframe) -> None:
+            nonlocal read
+            if self._stop.is_set():
+                raise _Cancelled
+            count = len(selection.keyframes)
+            self.progress.emit(read % count + 1, count)
+            read += 1
+
+        watched = replace(selection, watch=watch)
         self._thread = threading.Thread(
             target=self._write, args=(name, path, watched), name="export", daemon=True
         )
@@ -53,10 +61,11 @@ class Exporter(QObject):
         """End at the next keyframe; what was at the place before stays."""
         self._stop.set()
 
-    def _step(self, number: int, count: int) -> None:
-        if self._stop.is_set():
-            raise _Cancelled
-        self.progress.emit(number, count)
+    def close(self) -> None:
+        """Cancel, and wait until nothing is written any more."""
+        self.cancel()
+        if thread := self._thread:
+            thread.join(timeout=5)
 
     def _write(self, name: str, path: Path, selection: Selection) -> None:
         try:
@@ -81,29 +90,6 @@ class Exporter(QObject):
 
 class _Cancelled(Exception):
     """The user does not want the export any more."""
-
-
-class _Watched(Sequence[Keyframe]):
-    """Keyframes that tell when one of them is read, and so let an export be followed and ended."""
-
-    def __init__(self, keyframes: Sequence[Keyframe], step: Callable[[int, int], None]) -> None:
-        self._keyframes = keyframes
-        self._step = step
-
-    @overload
-    def __getitem__(self, index: int) -> Keyframe: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Keyframe]: ...
-    def __getitem__(self, index: int | slice) -> Keyframe | Sequence[Keyframe]:
-        return self._keyframes[index]
-
-    def __len__(self) -> int:
-        return len(self._keyframes)
-
-    def __iter__(self) -> Iterator[Keyframe]:
-        for number, keyframe in enumerate(self._keyframes, 1):
-            self._step(number, len(self._keyframes))
-            yield keyframe
 
 
 def ask_export(parent: QWidget) -> tuple[str, Path] | None:

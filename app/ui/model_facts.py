@@ -63,7 +63,9 @@ def _size_words(bundle: Bundle) -> str:
     parameters = bundle.manifest["model"].get("parameters")
     if not isinstance(parameters, int):
         return size
-    return tr("{size}, {count} million parameters").format(size=size, count=f"{parameters / 1e6:.1f}")
+    return tr("{size}, {count} million parameters").format(
+        size=size, count=f"{parameters / 1e6:.1f}"
+    )
 
 
 def _recipe_words(quantization: dict[str, Any]) -> str:
@@ -87,7 +89,9 @@ def _recipe_words(quantization: dict[str, Any]) -> str:
 def _runtime_words(manifest: dict[str, Any]) -> str:
     runtime = manifest.get("runtime")
     number = runtime.get("executorch", "") if isinstance(runtime, dict) else ""
-    return f"ExecuTorch {number}, {str(manifest.get('backend', 'xnnpack')).upper()}".replace(" ,", ",")
+    return f"ExecuTorch {number}, {str(manifest.get('backend', 'xnnpack')).upper()}".replace(
+        " ,", ","
+    )
 
 
 def _accuracy_facts(accuracy: Any) -> list[tuple[str, str]]:

@@ -91,12 +91,15 @@ class Session(QObject):
         bundle: Path,
         start_engine: Callable[[Bundle], Engine] = Engine,
         parent: QObject | None = None,
+        views: int = 4,
+        overlap: int = 2,
     ) -> None:
         super().__init__(parent)
         self._spec = source
         self._bundle = bundle
         self._start_engine = start_engine
         self._engine: Engine | None = None
+        self._views_at_a_time, self._overlap = views, overlap
         self._queue: queue.Queue[tuple[Frame, float] | None] = queue.Queue(WAITING_KEYFRAMES)
         self._going = threading.Event()
         self._going.set()
@@ -164,7 +167,7 @@ class Session(QObject):
             self.ended.emit()
 
     def _reconstruct(self, source: FrameSource, engine: Engine) -> None:
-        reconstructor = Reconstructor(engine)
+        reconstructor = Reconstructor(engine, self._views_at_a_time, self._overlap)
         reader = threading.Thread(target=self._read, args=(source,), name="reader", daemon=True)
         reader.start()
         try:
