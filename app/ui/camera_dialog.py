@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QDialogButtonBox,
     QFormLayout,
@@ -12,6 +11,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.ui import style
+from app.ui.choosers import Dropdown
 from app.ui.panels import label
 from app.ui.texts import tr
 
@@ -29,7 +29,7 @@ class CameraDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(tr("Camera settings"))
         as_it_is = tr("as the camera has it")
-        self.size_box, self.rate_box = QComboBox(), QComboBox()
+        self.size_box, self.rate_box = Dropdown(), Dropdown()
         self.size_box.addItem(as_it_is, None)
         for width, height in SIZES:
             self.size_box.addItem(f"{width} × {height}", (width, height))

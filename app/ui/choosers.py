@@ -13,7 +13,19 @@ from app.ui.dropping import VIDEO_SUFFIXES
 from app.ui.texts import tr
 
 
-class Chooser(QComboBox):
+class Dropdown(QComboBox):
+    """A list to choose from, with an arrow that the style sheet cannot draw."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(style.MUTED), 1.5))
+        x, y = self.width() - 16.0, self.height() / 2 + 2
+        painter.drawPolyline([QPointF(x - 4, y - 4), QPointF(x, y), QPointF(x + 4, y - 4)])
+
+
+class Chooser(Dropdown):
     """A list of choices, followed by entries that ask for another one."""
 
     picked = Signal()
@@ -53,14 +65,6 @@ class Chooser(QComboBox):
         self.setCurrentIndex(position)
         self._current = position
         self.picked.emit()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(style.MUTED), 1.5))
-        x, y = self.width() - 16.0, self.height() / 2 + 2
-        painter.drawPolyline([QPointF(x - 4, y - 4), QPointF(x, y), QPointF(x + 4, y - 4)])
 
     def _activate(self, position: int) -> None:
         if self.itemData(position) is None:

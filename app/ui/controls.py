@@ -6,7 +6,6 @@ from enum import Enum, auto
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
-    QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -18,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.ui import style
-from app.ui.choosers import Chooser
+from app.ui.choosers import Chooser, Dropdown
 from app.ui.menus import Actions
 from app.ui.panels import label, set_role
 from app.ui.texts import tr
@@ -58,7 +57,8 @@ class RunBar(QFrame):
             entry.setMinimumWidth(96)
             top.addWidget(entry)
 
-        self._views = QComboBox()
+        self._views = Dropdown()
+        self._views.setFixedWidth(72)
         set_role(self._views, "small")
         self._views.setToolTip(
             tr("Keyframes that the network sees at once: more hold together better, and cost more")

@@ -112,7 +112,7 @@ def facts_dialog(
             text.setMinimumWidth(420)
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             grid.addWidget(label(name, "muted"), row, 0, Qt.AlignmentFlag.AlignTop)
-            grid.addWidget(text, row, 1)
+            grid.addWidget(text, row, 1, Qt.AlignmentFlag.AlignTop)
             row += 1
         grid.setRowMinimumHeight(row, style.GAP)
         row += 1

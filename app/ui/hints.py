@@ -118,6 +118,6 @@ def plan_words(chosen: Forecast | None, machine: Machine) -> str:
     """What the run that is set up will take."""
     if chosen is None:
         return tr("This model has no program for two or more views: choose another one.")
-    return tr("needs {forecast}; {available} free").format(
+    return tr("Needs {forecast}; {available} are free").format(
         forecast=forecast_words(chosen), available=bytes_words(machine.available)
     )

@@ -36,6 +36,7 @@ def model_sections(
     here = [
         (tr("{views} views").format(views=entry.views), forecast_words(entry))
         for entry in forecasts
+        if entry.views >= 2
     ]
     heading = tr("On this machine ({memory} free)").format(memory=bytes_words(machine.available))
     sections = [("", facts), (heading, here)]

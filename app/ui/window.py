@@ -258,10 +258,13 @@ class MainWindow(QMainWindow):
         for name in ("open_video", "open_folder", "open_bundle"):
             self.actions_[name].setEnabled(self.is_idle)
         self.actions_["demo"].setEnabled(self._is_ready() and self._demo is not None)
-        self.actions_["model"].setEnabled(self.plan.bundle is not None)
+        self._refresh_model()
         if self.is_idle and not self.display.has_scene:
             self.view.show_hint(self._make_hint())
         self._count_points()
+
+    def _refresh_model(self) -> None:
+        self.actions_["model"].setEnabled(self.plan.bundle is not None)
 
     def _is_ready(self) -> bool:
         return self.is_idle and self.sources.choice is not None and self.models.choice is not None
@@ -292,7 +295,7 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         self.sources.picked.connect(self._refresh)
         self.models.picked.connect(self._look_at_model)
-        self.plan.changed.connect(self._refresh)
+        self.plan.changed.connect(self._refresh_model)
         self.view.confidence.changed.connect(self._count_points)
         self.exporter.progress.connect(self._on_export_progress)
         self.exporter.ended.connect(self._on_export_ended)

@@ -170,11 +170,22 @@ def test_stop_keeps_what_was_captured(driver: Any) -> None:
     while window._session.latest_frame() is None:
         QTest.qWait(5)
     press(window, "Stop")
-    assert not enabled(window, "Stop")
+    assert enabled(window, "End now")
     engine.go.set()
     driver.wait_for_end()
     assert window.failure == ""
     assert len(window.view.scene.scene.keyframes) <= 8
+
+
+def test_stopping_twice_ends_at_once(driver: Any) -> None:
+    window = driver.window
+    engine = driver.start_and_hold()
+    QTest.qWait(50)
+    press(window, "Stop")
+    press(window, "End now")
+    assert engine.closed
+    driver.wait_for_end()
+    assert window.failure == ""
 
 
 def test_a_second_run_starts_from_nothing(driver: Any) -> None:
