@@ -1,6 +1,7 @@
 """Chooses the frames that are worth a place in the reconstruction."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.capture._cv2 import cv2
-from app.capture.sources import FolderSource, Frame, FrameSource
+from app.capture.frame import Frame, FrameSource
+from app.capture.images import ImageSource
 
 # Frames are judged at about the network's resolution: finer blur does not reach it.
 _WIDTH = 224
@@ -95,8 +97,13 @@ class KeyframeSelector:
 
 
 def default_selector(source: FrameSource, every: int = 1) -> KeyframeSelector:
-    """The selector that fits a source: of a folder it takes every image, somebody chose them."""
-    if isinstance(source, FolderSource):
+    """The selector that fits a source: of a folder it takes every image, somebody chose them; a
+    session has one of its own.
+    """
+    own: Callable[[int], KeyframeSelector] | None = getattr(source, "make_selector", None)
+    if own:
+        return own(every)
+    if isinstance(source, ImageSource):
         return KeyframeSelector(min_motion=0, every=every)
     return KeyframeSelector(every=every)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.assets import bundle_folders, demo_clip
+from app.capture import CAMERA_PREFIX, list_cameras
 from app.engine.bundle import find_bundles as bundles_in
 from app.ui.texts import tr
 
@@ -23,28 +24,17 @@ class Choice:
 def find_sources(demo_clip: Path = DEMO_CLIP) -> list[Choice]:
     """The demo clip, if it is there, and the cameras."""
     demo = [Choice(tr("Demo clip"), str(demo_clip))] if demo_clip.is_file() else []
-    return demo + find_cameras()
+    cameras = [source_choice(f"{CAMERA_PREFIX}{camera.name}") for camera in list_cameras()]
+    return demo + cameras
 
 
 def source_choice(spec: str) -> Choice:
-    """A file or folder under its name, a camera under its index."""
-    return Choice(
-        tr("Camera {index}").format(index=spec) if spec.isdecimal() else Path(spec).name, spec
-    )
-
-
-def find_cameras(devices: Path = Path("/sys/class/video4linux")) -> list[Choice]:
-    """Cameras by name where the system tells it (Linux), otherwise the first one by its index."""
-    if not devices.parent.is_dir():
-        return [source_choice("0")]
-    cameras = []
-    for device in sorted(devices.glob("video*"), key=lambda path: int(path.name[5:])):
-        # A camera has several nodes; the one with index 0 delivers the images.
-        if _read(device / "index") in ("0", ""):
-            name, index = _read(device / "name") or tr("Camera"), device.name[5:]
-            text = tr("{name} (camera {index})").format(name=name, index=index)
-            cameras.append(Choice(text, index))
-    return cameras
+    """A file or folder under its name, a camera under its name or index."""
+    if spec.startswith(CAMERA_PREFIX):
+        return Choice(spec.removeprefix(CAMERA_PREFIX), spec)
+    if spec.isdecimal():
+        return Choice(tr("Camera {index}").format(index=spec), spec)
+    return Choice(Path(spec).name, spec)
 
 
 def find_bundles(folders: tuple[Path, ...] = BUNDLE_FOLDERS) -> list[Choice]:
@@ -78,10 +68,3 @@ def precision_words(precision: str) -> str:
     if "4w" in precision:
         return tr("4 bit")
     return tr("full precision") if precision == "fp32" else precision
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

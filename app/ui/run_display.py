@@ -106,6 +106,8 @@ class RunDisplay(QWidget):
                 view.intrinsic,
                 view.depth.shape,
             )
+        for moved in growth.moved:
+            self.view.scene.set_pose(*moved)
         newest = growth.views[-1]
         self.depth.set_depth(newest.depth)
         note = tr("Keyframe {keyframe}, frame {frame}")
@@ -119,7 +121,7 @@ class RunDisplay(QWidget):
         self.status.set_figure("latency", f"{latency:.2f} s")
         self.status.set_figure("memory", f"{growth.peak_memory / 2**20:.0f} MiB")
 
-    def show_accuracy(self, accuracy: Accuracy) -> None:
+    def show_accuracy(self, accuracy: Accuracy, lane: int = 0) -> None:
         """How far the run is off the truth."""
         if words := accuracy_words(accuracy):
             self.view.set_note(words)

@@ -11,10 +11,11 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
-from app.capture import SourceError
-from app.engine import Bundle, Engine
+from app.capture import SourceError, open_source
+from app.engine import Engine
 from app.errors import AppError
 from app.export import Selection
+from app.live import OpenSource
 from app.reconstruction import Keyframe
 from app.ui import dialogs, habits, hints
 from app.ui.choices import Choice, bundle_choice, source_choice
@@ -40,11 +41,12 @@ class MainWindow(QMainWindow):
         self,
         sources: Sequence[Choice],
         bundles: Sequence[Choice],
-        start_engine: Callable[[Bundle], Engine] = Engine,
+        start_engine: Callable[..., Engine] = Engine,
+        open_source: OpenSource = open_source,
         settings: Settings | None = None,
     ) -> None:
-        """sources, bundles: what to offer; start_engine: makes the engine of a run; settings: what
-        is remembered, by default only as long as the window is there.
+        """sources, bundles: what to offer; start_engine, open_source: make the parts of a run;
+        settings: what is remembered, by default only as long as the window is there.
         """
         super().__init__()
         self.failure = ""
@@ -52,6 +54,7 @@ class MainWindow(QMainWindow):
         """Whether the user has chosen another language: the window closed to be made anew."""
         self.settings = settings or Settings()
         self._start_engine = start_engine
+        self._open_source = open_source
         self._session: Session | None = None
         self._state = State.IDLE
         self._started = 0.0
@@ -122,13 +125,20 @@ class MainWindow(QMainWindow):
         made += ["--views", str(views), "--overlap", str(overlap), "--out", "DIR"]
         self._origin = f"made in the window; the same: {shlex.join(made)}"
         session = Session(
-            source.value, Path(model.value), self._start_engine, self, views=views, overlap=overlap
+            source.value,
+            Path(model.value),
+            self._start_engine,
+            self,
+            open_source=self._open_source,
+            views=views,
+            overlap=overlap,
         )
         session.began.connect(self._on_began)
         session.frame_ready.connect(self._on_frame)
         session.grown.connect(self._on_grown)
         session.assessed.connect(self.display.show_accuracy)
         session.warned.connect(self.view.banner.show_text)
+        session.interrupted.connect(self._on_interrupted)
         session.failed.connect(self._on_failed)
         session.ended.connect(self._on_ended)
         self._session = session
@@ -141,6 +151,7 @@ class MainWindow(QMainWindow):
             self._session.pause()
             self._enter(State.PAUSED, tr("Paused"))
         elif self._session and self._state is State.PAUSED:
+            self.view.banner.hide()
             self._session.resume()
             self._enter(State.RUNNING, tr("Capturing"))
 
@@ -226,6 +237,11 @@ class MainWindow(QMainWindow):
         self._growth = growth
         self.display.show_growth(growth)
         self._count_points()
+
+    def _on_interrupted(self, message: str) -> None:
+        advice = tr("Plug the camera in again, then press Resume.")
+        self.view.banner.show_text(f"{message[:1].upper()}{message[1:].rstrip('.')}. {advice}")
+        self._enter(State.PAUSED, tr("Interrupted"))
 
     def _on_failed(self, error: AppError) -> None:
         self.failure = str(error)
