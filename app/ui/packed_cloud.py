@@ -125,10 +125,19 @@ class PackedCloudMaterial(gfx.Material):
 
 
 class PackedCloud(gfx.WorldObject):
-    """Packed points [N,4] as one object; its place in the world is `.local.matrix`."""
+    """Packed points [N,4] as one object; its place in the world is `.local.matrix`.
+
+    shown: whether it is part of the picture; a pass that draws none of it is no reason to forget.
+    """
 
     def __init__(self, packed: NDArray[np.uint32], material: PackedCloudMaterial) -> None:
         super().__init__(gfx.Geometry(points=gfx.Buffer(packed)), material)
+        self.shown = True
+
+    @property
+    def count(self) -> int:
+        """How many points it has."""
+        return int(self.geometry.points.nitems)
 
     def _wgpu_get_pick_info(self, pick_value: int) -> dict[str, int]:
         return {"vertex_index": pick_value >> 20 & (1 << 26) - 1}
