@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QDialog,
     QGridLayout,
@@ -16,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.ui import style
-from app.ui.menus import Submenu, entries_of, key_words
+from app.ui.menus import key_words
 from app.ui.panels import button, label, set_role
 from app.ui.texts import tr
 
@@ -51,16 +52,12 @@ class Dialog(QDialog):
         )
 
 
-def shortcut_sheet(parent: QWidget, table: Sequence[Submenu]) -> Dialog:
-    """All shortcuts of the table of menus, menu by menu in two columns."""
+def shortcut_sheet(parent: QWidget, groups: Sequence[tuple[str, Sequence[QAction]]]) -> Dialog:
+    """All shortcuts, menu by menu in two columns; groups: as `Actions.sheet` has them."""
     content = QWidget()
     columns = QHBoxLayout(content)
     columns.setContentsMargins(0, 0, style.GAP, 0)
     columns.setSpacing(5 * style.GAP)
-    groups = [
-        (menu.title.replace("&", ""), [entry for entry in entries_of(menu) if entry.keys])
-        for menu in table
-    ]
     half = sum(len(entries) + 2 for _, entries in groups) / 2
     filled, grids = half + 1, []
     for title, entries in groups:
@@ -80,11 +77,11 @@ def shortcut_sheet(parent: QWidget, table: Sequence[Submenu]) -> Dialog:
             row += 1
             keys = QHBoxLayout()
             keys.setSpacing(4)
-            for name in entry.keys:
+            for name in entry.shortcuts():
                 keys.addWidget(label(key_words(name), "key"))
             keys.addStretch()
-            text = label(entry.text.rstrip("…"))
-            text.setToolTip(entry.tip)
+            text = label(entry.text().rstrip("…"))
+            text.setToolTip(entry.toolTip())
             grids[-1].addLayout(keys, row, 0)
             grids[-1].addWidget(text, row, 1)
         grids[-1].setRowMinimumHeight(row + 1, style.GAP)

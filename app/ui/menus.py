@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
@@ -25,11 +25,18 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where the commands of another part of the window go, see `Actions.fill`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Submenu:
     """A menu, or one inside another; None is a line between entries."""
 
     title: str
-    entries: tuple[Entry | Submenu | None, ...]
+    entries: tuple[Entry | Place | Submenu | None, ...]
 
 
 def menu_table() -> tuple[Submenu, ...]:
@@ -103,24 +110,11 @@ def menu_table() -> tuple[Submenu, ...]:
         Submenu(
             tr("&View"),
             (
-                Entry("reset_view", tr("Reset view"), tr("Look at the whole scene again"), ("R",)),
+                Place("look"),
+                None,
                 Entry("points_smaller", tr("Smaller points"), tr("Draw points smaller"), ("[",)),
                 Entry("points_larger", tr("Larger points"), tr("Draw points larger"), ("]",)),
                 None,
-                Entry(
-                    "follow",
-                    tr("Follow the camera"),
-                    tr("Look from where the newest keyframe was taken"),
-                    ("F",),
-                    checkable=True,
-                ),
-                Entry(
-                    "cameras",
-                    tr("Cameras"),
-                    tr("Show where the keyframes were taken from"),
-                    ("C",),
-                    checkable=True,
-                ),
                 Entry(
                     "images",
                     tr("Video and depth"),
@@ -169,26 +163,10 @@ def menu_table() -> tuple[Submenu, ...]:
                     tr("Full precision and 4 bit side by side on one source"),
                     ("Ctrl+D",),
                 ),
-                Entry(
-                    "measure",
-                    tr("Measure"),
-                    tr("Distance between two points that you click"),
-                    ("M",),
-                    checkable=True,
-                ),
-                Entry(
-                    "crop",
-                    tr("Crop box"),
-                    tr("Show and export only what lies in a box"),
-                    ("B",),
-                    checkable=True,
-                ),
-                Entry(
-                    "undo",
-                    tr("Undo keyframe"),
-                    tr("Take the newest keyframe out of the scene"),
-                    ("Ctrl+Z",),
-                ),
+                None,
+                Place("tools"),
+                None,
+                Place("undo"),
                 None,
                 Entry(
                     "model",
@@ -221,22 +199,13 @@ def _theme(name: str, text: str) -> Entry:
     return Entry(f"theme.{name}", text, tip, checkable=True, group="theme")
 
 
-def entries_of(menu: Submenu) -> Iterator[Entry]:
-    """The entries of a menu and of those inside it."""
-    for entry in menu.entries:
-        if isinstance(entry, Submenu):
-            yield from entries_of(entry)
-        elif entry:
-            yield entry
-
-
 class Actions:
     """The table as menus and shortcuts of a window. An entry is dead until it is wired."""
 
     def __init__(self, window: QMainWindow, table: tuple[Submenu, ...]) -> None:
-        self.table = table
         self._window = window
         self._actions: dict[str, QAction] = {}
+        self._places: dict[str, tuple[QMenu, QAction]] = {}
         self._groups: dict[str, QActionGroup] = {}
         for menu in table:
             self._fill(window.menuBar().addMenu(menu.title), menu)
@@ -254,15 +223,28 @@ class Actions:
             self._actions[name].triggered.connect(lambda _=False, call=callback: call())
             self._actions[name].setEnabled(True)
 
-    def tip(self, name: str) -> str:
-        """The tool tip of an entry with its shortcut, for a button that does the same."""
-        return self._actions[name].toolTip()
+    def fill(self, place: str, actions: Sequence[QAction]) -> None:
+        """Offer the commands of another part of the window, which has them already, in a menu."""
+        menu, mark = self._places[place]
+        menu.insertActions(mark, actions)
+
+    def sheet(self) -> list[tuple[str, list[QAction]]]:
+        """All actions that have keys, under the titles of their menus."""
+        return [
+            (bar_entry.text().replace("&", ""), _with_keys(menu))
+            for bar_entry in self._window.menuBar().actions()
+            if isinstance(menu := bar_entry.menu(), QMenu)
+        ]
 
     def _fill(self, menu: QMenu, table: Submenu) -> None:
         menu.setToolTipsVisible(True)
         for entry in table.entries:
             if entry is None:
                 menu.addSeparator()
+            elif isinstance(entry, Place):
+                mark = menu.addSeparator()
+                mark.setVisible(False)
+                self._places[entry.name] = menu, mark
             elif isinstance(entry, Submenu):
                 self._fill(menu.addMenu(entry.title), entry)
             else:
@@ -281,6 +263,17 @@ class Actions:
         return action
 
 
-def key_words(keys: str) -> str:
+def _with_keys(menu: QMenu) -> list[QAction]:
+    found: list[QAction] = []
+    for action in menu.actions():
+        inner = action.menu()
+        if isinstance(inner, QMenu):
+            found += _with_keys(inner)
+        elif action.shortcuts():
+            found.append(action)
+    return found
+
+
+def key_words(keys: str | QKeySequence) -> str:
     """A shortcut as this system writes it."""
     return QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)

@@ -325,15 +325,17 @@ class MainWindow(QMainWindow):
                 "start": self.start,
                 "pause": self.toggle_pause,
                 "stop": self.stop,
-                "reset_view": self.view.scene.reset_view,
                 "points_smaller": lambda: self.view.point_size.step(-1),
                 "points_larger": lambda: self.view.point_size.step(1),
                 "demo": lambda: self._demo and self._play(self._demo),
                 "model": self._show_model,
-                "shortcuts": lambda: dialogs.shortcut_sheet(self, self.actions_.table).open(),
+                "shortcuts": lambda: dialogs.shortcut_sheet(self, self.actions_.sheet()).open(),
                 "about": lambda: dialogs.about_dialog(self).open(),
             }
         )
+        modes, look, tools, undo = self.view.bar.actions_by_group
+        for place, group in (("look", [*look, *modes]), ("tools", tools), ("undo", undo)):
+            self.actions_.fill(place, group)
         habits.wire(self)
 
     def _show_model(self) -> None:
