@@ -1,7 +1,7 @@
 """Runs the network over overlapping windows of keyframes and joins them into one frame."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,9 +18,10 @@ from app.reconstruction.keyframe import Keyframe
 class WindowUpdate:
     """What one window changed: positions in `Reconstructor.keyframes`, and the time it took.
 
-    new: keyframes that it added; changed: older ones whose pose or depth it changed; views: that
-    the network saw, in so many windows; seconds_inference: of the network; seconds_align: of
-    everything else.
+    new: keyframes that it added; changed: older ones that the network saw again, whose pose and
+    depth are the mean now; views: that the network saw, in so many windows; seconds_inference: of
+    the network; seconds_align: of everything else; moved: older ones, none of `changed`, whose
+    camera a closed loop moved and whose depth it scaled; loops: closed by this window.
     """
 
     new: list[int]
@@ -29,6 +30,8 @@ class WindowUpdate:
     windows: int
     seconds_inference: float
     seconds_align: float
+    moved: list[int] = field(default_factory=list)
+    loops: int = 0
 
 
 class Reconstructor:
@@ -164,11 +167,14 @@ def _refine(keyframe: Keyframe, again: Keyframe, times: int) -> None:
 def _join(first: WindowUpdate, second: WindowUpdate) -> WindowUpdate:
     """Both updates as one."""
     new = first.new + second.new
+    changed = {*first.changed, *second.changed} - {*new}
     return WindowUpdate(
         new=new,
-        changed=sorted({*first.changed, *second.changed} - {*new}),
+        changed=sorted(changed),
         views=first.views + second.views,
         windows=first.windows + second.windows,
         seconds_inference=first.seconds_inference + second.seconds_inference,
         seconds_align=first.seconds_align + second.seconds_align,
+        moved=sorted({*first.moved, *second.moved} - {*new} - changed),
+        loops=first.loops + second.loops,
     )

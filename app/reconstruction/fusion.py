@@ -1,0 +1,136 @@
+"""Clouds of the keyframes without what others saw better: bounded by the space that was seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.geometry import transform_points
+from app.reconstruction.cloud import PointCloud, average_cells, cell_numbers, keyframe_cloud
+from app.reconstruction.keyframe import Keyframe
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """What one keyframe has to say: an averaged point for each cell [M] that it sees, ascending."""
+
+    cells: NDArray[np.int64]
+    cloud: PointCloud
+
+
+class FusedCloud:
+    """Clouds of keyframes in which every cell of a grid in the global frame has one owner.
+
+    The owner is the keyframe whose points in the cell have the highest rank by confidence; of
+    equals, the earliest. The clouds stay apart, in the frame of their keyframe's camera, so that a
+    keyframe can be switched off or moved; together they hold one point for each cell, however
+    often it was seen. The result depends on the keyframes alone, not on the order of the calls.
+    """
+
+    def __init__(self, fraction: float = 0.01) -> None:
+        """fraction: side of a cell as part of the median depth of the first keyframe."""
+        self._fraction = fraction
+        self._voxel = 0.0
+        self._claims: dict[int, _Claim] = {}
+        self._cells = np.empty(0, np.int64)
+        self._owner = np.empty(0, np.int32)
+        self._rank = np.empty(0, np.uint8)
+
+    @property
+    def voxel(self) -> float:
+        """Side of a cell in global scale; 0 before the first keyframe."""
+        return self._voxel
+
+    def __len__(self) -> int:
+        """Number of points of all clouds."""
+        return len(self._cells)
+
+    def update(self, position: int, keyframe: Keyframe) -> dict[int, PointCloud]:
+        """Add a keyframe, or take it in anew; returns the clouds that changed, by position."""
+        touched = self._forget(position) | {position}
+        claim = self._claims[position] = self._claim(keyframe)
+        touched |= self._contest(position, claim)
+        return self._clouds(touched)
+
+    def remove(self, position: int) -> dict[int, PointCloud]:
+        """Take a keyframe out: its cells go to the next best; returns the clouds that changed.
+
+        Raises KeyError when there is no such keyframe.
+        """
+        if position not in self._claims:
+            raise KeyError(position)
+        return self._clouds(self._forget(position))
+
+    def rebuild(self, keyframes: Mapping[int, Keyframe]) -> dict[int, PointCloud]:
+        """Start again from these keyframes, by position; returns all clouds.
+
+        For poses that moved. The side of a cell stays.
+        """
+        self._claims.clear()
+        self._cells, self._owner, self._rank = self._cells[:0], self._owner[:0], self._rank[:0]
+        for position, keyframe in keyframes.items():
+            claim = self._claims[position] = self._claim(keyframe)
+            self._contest(position, claim)
+        return self._clouds(set(keyframes))
+
+    def cloud(self, position: int) -> PointCloud:
+        """The cells that a keyframe owns, in its camera's frame."""
+        claim = self._claims[position]
+        _, place = _find(self._cells, claim.cells)
+        return _select(claim.cloud, self._owner[place] == position)
+
+    def _claim(self, keyframe: Keyframe) -> _Claim:
+        if not self._voxel:
+            self._voxel = self._fraction * float(np.median(keyframe.depth))
+        cloud = keyframe_cloud(keyframe)
+        points = transform_points(keyframe.world_from_camera[:3], cloud.points)
+        return _Claim(*average_cells(cloud, cell_numbers(points, self._voxel)))
+
+    def _contest(self, position: int, claim: _Claim) -> set[int]:
+        """Give a keyframe the cells that it sees best; returns the owners before it."""
+        known, place = _find(self._cells, claim.cells)
+        there, rank = place[known], claim.cloud.rank[known]
+        better = rank > self._rank[there]
+        better |= (rank == self._rank[there]) & (position < self._owner[there])
+        won = there[better]
+        losers = {int(owner) for owner in np.unique(self._owner[won])}
+        self._owner[won], self._rank[won] = position, rank[better]
+        fresh, at = ~known, place[~known]
+        self._cells = np.insert(self._cells, at, claim.cells[fresh])
+        self._owner = np.insert(self._owner, at, position)
+        self._rank = np.insert(self._rank, at, claim.cloud.rank[fresh])
+        return losers
+
+    def _forget(self, position: int) -> set[int]:
+        """Take a keyframe's cells away; returns the owners after it."""
+        if self._claims.pop(position, None) is None:
+            return set()
+        freed = self._owner == position
+        cells = self._cells[freed]
+        self._cells, self._owner = self._cells[~freed], self._owner[~freed]
+        self._rank = self._rank[~freed]
+        heirs = set()
+        for heir, claim in self._claims.items():
+            known, _ = _find(cells, claim.cells)
+            if known.any():
+                part = _Claim(claim.cells[known], _select(claim.cloud, known))
+                heirs |= {heir} | self._contest(heir, part)
+        return heirs
+
+    def _clouds(self, positions: set[int]) -> dict[int, PointCloud]:
+        return {p: self.cloud(p) for p in sorted(positions) if p in self._claims}
+
+
+def _find(
+    cells: NDArray[np.int64], wanted: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Which of `wanted` are in the ascending `cells`, and their places there or where to insert."""
+    place = np.searchsorted(cells, wanted)
+    if not len(cells):
+        return np.zeros(len(wanted), bool), place
+    return cells[np.minimum(place, len(cells) - 1)] == wanted, place
+
+
+def _select(cloud: PointCloud, chosen: NDArray[np.bool_]) -> PointCloud:
+    return PointCloud(cloud.points[chosen], cloud.colors[chosen], cloud.rank[chosen])
