@@ -11,6 +11,7 @@ from app.engine import Engine, Prediction
 from app.errors import AppError
 from app.geometry import Sim3, invert_se3, nearest_rotation
 from app.reconstruction.align import align_window
+from app.reconstruction.closing import LoopCloser
 from app.reconstruction.keyframe import Keyframe
 
 
@@ -40,8 +41,12 @@ class Reconstructor:
     The global frame is the camera of the first keyframe, at the scale of the first window.
     """
 
-    def __init__(self, engine: Engine, views: int = 4, overlap: int = 2) -> None:
+    def __init__(
+        self, engine: Engine, views: int = 4, overlap: int = 2, loops: bool = True
+    ) -> None:
         """views: keyframes in a window; overlap: of these, shared with the window before.
+
+        loops: recognize places seen before, and move all keyframes so that they fit.
 
         Raises AppError when the bundle has no program for that number of views.
         """
@@ -60,6 +65,7 @@ class Reconstructor:
         self._overlap = overlap
         self._waiting: list[Frame] = []
         self._times_seen: list[int] = []
+        self._closer = LoopCloser() if loops else None
 
     def add(self, frame: Frame) -> WindowUpdate | None:
         """Take a keyframe image of any size; returns an update when a window was full and ran.
@@ -120,6 +126,9 @@ class Reconstructor:
         self.keyframes += window[len(shared) :]
         self._times_seen += [1] * len(fresh)
         del self._waiting[: len(fresh)]
+        loops, moved = 0, list[int]()
+        if self._closer:
+            loops, moved = self._closer.extend(self.keyframes, first_shared)
         seconds = time.perf_counter() - start
         return WindowUpdate(
             new=list(range(first_new, len(self.keyframes))),
@@ -128,6 +137,8 @@ class Reconstructor:
             windows=1,
             seconds_inference=prediction.seconds,
             seconds_align=seconds - prediction.seconds,
+            moved=[position for position in moved if position < first_shared],
+            loops=loops,
         )
 
 

@@ -1,0 +1,104 @@
+"""Looks for loops as keyframes come, and moves all keyframes to fit those that it finds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from app.geometry import invert_se3, to_homogeneous
+from app.reconstruction.keyframe import Keyframe
+from app.reconstruction.loops import View, verify_loop
+from app.reconstruction.places import Place, describe, similar
+from app.reconstruction.pose_graph import Edge, Node, optimize
+
+# Older keyframes that look most like a new one are verified, so many of them.
+_CANDIDATES = 3
+# Keyframes nearer to each other than this have been in one window or nearly so.
+_GAP = 8
+_WEIGHT = 0.5
+# Less than that (of the pose, or relative to depth) nobody sees.
+_MOVED = 1e-4
+
+
+class LoopCloser:
+    """The graph of the keyframes: neighbours as the windows joined them, and loops."""
+
+    def __init__(self) -> None:
+        self._places: list[Place] = []
+        self._log_scales: list[float] = []
+        self._steps: list[Edge] = []
+        self._loops: list[Edge] = []
+
+    def extend(self, keyframes: Sequence[Keyframe], start: int) -> tuple[int, list[int]]:
+        """Take in that keyframes from position `start` on are new or changed.
+
+        Where this closes loops, poses and depth of all keyframes are set anew. Returns how many
+        loops, and the positions of what moved.
+        """
+        fresh = range(len(self._places), len(keyframes))
+        self._places += [describe(keyframes[position].image) for position in fresh]
+        # A window is joined at the scale of the keyframes that it shares.
+        scale = self._log_scales[-1] if self._log_scales else 0.0
+        self._log_scales += [scale] * len(fresh)
+        del self._steps[max(0, start - 1) :]
+        for first in range(len(self._steps), len(keyframes) - 1):
+            self._steps.append(self._step(keyframes, first))
+        found = [edge for position in fresh for edge in self._find(keyframes, position)]
+        if not found:
+            return 0, []
+        self._loops += found
+        return len(found), self._settle(keyframes)
+
+    def _step(self, keyframes: Sequence[Keyframe], first: int) -> Edge:
+        a, b = (keyframes[k].extrinsic.astype(np.float64) for k in (first, first + 1))
+        relative = b @ to_homogeneous(invert_se3(a))
+        return Edge(
+            first,
+            first + 1,
+            relative[:, :3],
+            relative[:, 3] / np.exp(self._log_scales[first]),
+            self._log_scales[first + 1] - self._log_scales[first],
+        )
+
+    def _find(self, keyframes: Sequence[Keyframe], position: int) -> list[Edge]:
+        older = self._places[: max(0, position - _GAP + 1)]
+        edges = []
+        for candidate in similar(self._places[position], older, _CANDIDATES):
+            loop = verify_loop(
+                View(keyframes[candidate], self._places[candidate]),
+                View(keyframes[position], self._places[position]),
+            )
+            if loop:
+                first, second = self._log_scales[candidate], self._log_scales[position]
+                edges.append(
+                    Edge(
+                        candidate,
+                        position,
+                        loop.rotation,
+                        loop.translation / np.exp(first),
+                        second - first + loop.log_ratio,
+                        _WEIGHT,
+                        robust=True,
+                    )
+                )
+        return edges
+
+    def _settle(self, keyframes: Sequence[Keyframe]) -> list[int]:
+        poses = [invert_se3(keyframe.extrinsic.astype(np.float64)) for keyframe in keyframes]
+        nodes = [
+            Node(pose[:, :3], pose[:, 3], scale)
+            for pose, scale in zip(poses, self._log_scales, strict=True)
+        ]
+        moved = []
+        for position, node in enumerate(optimize(nodes, self._steps + self._loops)):
+            keyframe, old = keyframes[position], poses[position]
+            factor = np.exp(node.log_scale - self._log_scales[position])
+            pose = np.column_stack([node.rotation, node.centre])
+            reach = float(np.median(keyframe.depth))
+            shift = np.abs(pose - old) / [1, 1, 1, reach]
+            if max(shift.max(), abs(factor - 1)) < _MOVED:
+                continue
+            keyframe.extrinsic = invert_se3(pose).astype(np.float32)
+            keyframe.depth = keyframe.depth * np.float32(factor)
+            self._log_scales[position] = node.log_scale
+            moved.append(position)
+        return moved
