@@ -12,8 +12,8 @@ from app.reconstruction.pose_graph import Edge, Node, optimize
 
 # Older keyframes that look most like a new one are verified, so many of them.
 _CANDIDATES = 3
-# Keyframes nearer to each other than this have been in one window or nearly so.
-_GAP = 8
+# Nearer neighbours tell nothing that their windows do not.
+_GAP = 4
 _WEIGHT = 0.5
 # Less than that (of the pose, or relative to depth) nobody sees.
 _MOVED = 1e-4

@@ -13,10 +13,12 @@ from app.reconstruction.keyframe import Keyframe
 
 @dataclass(frozen=True)
 class _Claim:
-    """What one keyframe has to say: an averaged point for each cell [M] that it sees, ascending."""
+    """What one keyframe has to say: an averaged point for each cell [M] that it sees, ascending,
+    and which of the cells [M] it owns."""
 
     cells: NDArray[np.int64]
     cloud: PointCloud
+    owned: NDArray[np.bool_]
 
 
 class FusedCloud:
@@ -36,6 +38,8 @@ class FusedCloud:
         self._cells = np.empty(0, np.int64)
         self._owner = np.empty(0, np.int32)
         self._rank = np.empty(0, np.uint8)
+        # Place of the cell in its owner's claim.
+        self._entry = np.empty(0, np.int32)
 
     @property
     def voxel(self) -> float:
@@ -48,9 +52,7 @@ class FusedCloud:
 
     def update(self, position: int, keyframe: Keyframe) -> dict[int, PointCloud]:
         """Add a keyframe, or take it in anew; returns the clouds that changed, by position."""
-        touched = self._forget(position) | {position}
-        claim = self._claims[position] = self._claim(keyframe)
-        touched |= self._contest(position, claim)
+        touched = self._forget(position) | {position} | self._add(position, keyframe)
         return self._clouds(touched)
 
     def remove(self, position: int) -> dict[int, PointCloud]:
@@ -68,55 +70,66 @@ class FusedCloud:
         For poses that moved. The side of a cell stays.
         """
         self._claims.clear()
-        self._cells, self._owner, self._rank = self._cells[:0], self._owner[:0], self._rank[:0]
+        self._keep(np.zeros(len(self._cells), bool))
         for position, keyframe in keyframes.items():
-            claim = self._claims[position] = self._claim(keyframe)
-            self._contest(position, claim)
+            self._add(position, keyframe)
         return self._clouds(set(keyframes))
 
     def cloud(self, position: int) -> PointCloud:
         """The cells that a keyframe owns, in its camera's frame."""
         claim = self._claims[position]
-        _, place = _find(self._cells, claim.cells)
-        return _select(claim.cloud, self._owner[place] == position)
+        return _select(claim.cloud, claim.owned)
 
-    def _claim(self, keyframe: Keyframe) -> _Claim:
+    def _add(self, position: int, keyframe: Keyframe) -> set[int]:
+        """Take in a keyframe that is not there; returns the keyframes that lost cells to it."""
         if not self._voxel:
             self._voxel = self._fraction * float(np.median(keyframe.depth))
         cloud = keyframe_cloud(keyframe)
         points = transform_points(keyframe.world_from_camera[:3], cloud.points)
-        return _Claim(*average_cells(cloud, cell_numbers(points, self._voxel)))
+        cells, cloud = average_cells(cloud, cell_numbers(points, self._voxel))
+        self._claims[position] = _Claim(cells, cloud, np.zeros(len(cells), bool))
+        return self._contest(position, np.arange(len(cells), dtype=np.int32))
 
-    def _contest(self, position: int, claim: _Claim) -> set[int]:
-        """Give a keyframe the cells that it sees best; returns the owners before it."""
-        known, place = _find(self._cells, claim.cells)
-        there, rank = place[known], claim.cloud.rank[known]
+    def _contest(self, position: int, entries: NDArray[np.int32]) -> set[int]:
+        """Give a keyframe those of its cells that it sees best; returns the owners before it."""
+        claim = self._claims[position]
+        cells, ranks = claim.cells[entries], claim.cloud.rank[entries]
+        known, place = _find(self._cells, cells)
+        there, rank = place[known], ranks[known]
         better = rank > self._rank[there]
         better |= (rank == self._rank[there]) & (position < self._owner[there])
-        won = there[better]
-        losers = {int(owner) for owner in np.unique(self._owner[won])}
-        self._owner[won], self._rank[won] = position, rank[better]
-        fresh, at = ~known, place[~known]
-        self._cells = np.insert(self._cells, at, claim.cells[fresh])
+        won, entry = there[better], entries[known][better]
+        owner, lost = self._owner[won], self._entry[won]
+        losers = {int(loser) for loser in np.unique(owner)}
+        for loser in losers:
+            self._claims[loser].owned[lost[owner == loser]] = False
+        self._owner[won], self._rank[won], self._entry[won] = position, rank[better], entry
+        at, fresh = place[~known], entries[~known]
+        self._cells = np.insert(self._cells, at, cells[~known])
         self._owner = np.insert(self._owner, at, position)
-        self._rank = np.insert(self._rank, at, claim.cloud.rank[fresh])
+        self._rank = np.insert(self._rank, at, ranks[~known])
+        self._entry = np.insert(self._entry, at, fresh)
+        claim.owned[entry] = claim.owned[fresh] = True
         return losers
 
     def _forget(self, position: int) -> set[int]:
         """Take a keyframe's cells away; returns the owners after it."""
-        if self._claims.pop(position, None) is None:
+        claim = self._claims.pop(position, None)
+        if claim is None:
             return set()
-        freed = self._owner == position
-        cells = self._cells[freed]
-        self._cells, self._owner = self._cells[~freed], self._owner[~freed]
-        self._rank = self._rank[~freed]
+        freed = claim.cells[claim.owned]
+        self._keep(self._owner != position)
         heirs = set()
-        for heir, claim in self._claims.items():
-            known, _ = _find(cells, claim.cells)
+        for heir, other in self._claims.items():
+            known, _ = _find(freed, other.cells)
             if known.any():
-                part = _Claim(claim.cells[known], _select(claim.cloud, known))
-                heirs |= {heir} | self._contest(heir, part)
+                entries = np.flatnonzero(known).astype(np.int32)
+                heirs |= {heir} | self._contest(heir, entries)
         return heirs
+
+    def _keep(self, kept: NDArray[np.bool_]) -> None:
+        self._cells, self._owner = self._cells[kept], self._owner[kept]
+        self._rank, self._entry = self._rank[kept], self._entry[kept]
 
     def _clouds(self, positions: set[int]) -> dict[int, PointCloud]:
         return {p: self.cloud(p) for p in sorted(positions) if p in self._claims}
