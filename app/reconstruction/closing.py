@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.geometry import invert_se3, to_homogeneous
+from app.geometry import invert_se3, rotation_angle, to_homogeneous
 from app.reconstruction.keyframe import Keyframe
-from app.reconstruction.loops import View, verify_loop
+from app.reconstruction.loops import Loop, View, verify_loop
 from app.reconstruction.places import Place, describe, similar
 from app.reconstruction.pose_graph import Edge, Node, optimize
 
@@ -15,6 +15,12 @@ _CANDIDATES = 3
 # Nearer neighbours tell nothing that their windows do not.
 _GAP = 4
 _WEIGHT = 0.5
+# What windows may have drifted in a number of steps (radians) and on a path (in its length), each
+# above what is always allowed (radians, median depths), and at most. Measured on photographs:
+# up to 2 degrees a step, 25 in all, a third of the path, a factor of 2.
+_DRIFT_ANGLE, _DRIFT_ANGLE_STEP, _DRIFT_ANGLE_MOST = np.radians([20.0, 2.0, 60.0])
+_DRIFT_SHIFT, _DRIFT_SHIFT_PATH = 0.5, 0.3
+_DRIFT_LOG_SCALE = 1.1
 # Less than that (of the pose, or relative to depth) nobody sees.
 _MOVED = 1e-4
 
@@ -67,7 +73,7 @@ class LoopCloser:
                 View(keyframes[candidate], self._places[candidate]),
                 View(keyframes[position], self._places[position]),
             )
-            if loop:
+            if loop and _plausible(keyframes[candidate : position + 1], loop):
                 first, second = self._log_scales[candidate], self._log_scales[position]
                 edges.append(
                     Edge(
@@ -102,3 +108,23 @@ class LoopCloser:
             self._log_scales[position] = node.log_scale
             moved.append(position)
         return moved
+
+
+def _plausible(chain: Sequence[Keyframe], loop: Loop) -> bool:
+    """Whether drift along the keyframes from the loop's first to its second explains it.
+
+    Two places that are alike in everything differ in where they are.
+    """
+    poses = invert_se3(np.array([keyframe.extrinsic for keyframe in chain], np.float64))
+    first, second = poses[0], poses[-1]
+    turn = rotation_angle(second[:, :3] @ loop.rotation @ first[:, :3].T)
+    centre = first[:, 3] - first[:, :3] @ loop.rotation.T @ loop.translation
+    shift = np.linalg.norm(second[:, 3] - centre)
+    path = np.linalg.norm(np.diff(poses[:, :, 3], axis=0), axis=1).sum()
+    angle = min(_DRIFT_ANGLE + _DRIFT_ANGLE_STEP * (len(chain) - 1), _DRIFT_ANGLE_MOST)
+    reach = float(np.median(chain[0].depth))
+    return bool(
+        turn < angle
+        and shift < _DRIFT_SHIFT * reach + _DRIFT_SHIFT_PATH * path
+        and abs(loop.log_ratio) < _DRIFT_LOG_SCALE
+    )
