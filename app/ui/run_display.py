@@ -15,6 +15,7 @@ from app.ui.depth_view import DepthView
 from app.ui.hints import accuracy_words
 from app.ui.image_view import ImageView
 from app.ui.panels import Panel, StatusBar
+from app.ui.scene import SceneKeyframe
 from app.ui.scene_panel import HOW_TO_MOVE, ScenePanel
 from app.ui.session import Beginning, Growth
 from app.ui.texts import tr
@@ -94,20 +95,12 @@ class RunDisplay(QWidget):
         self._video_panel.set_note(text.format(number=frame.index + 1, reason=decision.reason))
         self.progress.setValue(frame.index + 1)
 
-    def show_growth(self, growth: Growth) -> None:
-        """What one window of views brought."""
-        for view in growth.views:
-            self.view.scene.set_keyframe(
-                view.position,
-                view.cloud.points,
-                view.cloud.colors,
-                view.cloud.rank,
-                view.world_from_camera,
-                view.intrinsic,
-                view.depth.shape,
-            )
+    def show_growth(self, growth: Growth, packed: dict[int, SceneKeyframe]) -> None:
+        """What one window of views brought, and its keyframes as the 3D view takes them."""
         for moved in growth.moved:
             self.view.scene.set_pose(*moved)
+        for position, keyframe in packed.items():
+            self.view.scene.add_packed(position, keyframe)
         newest = growth.views[-1]
         self.depth.set_depth(newest.depth)
         note = tr("Keyframe {keyframe}, frame {frame}")

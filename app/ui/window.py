@@ -26,6 +26,7 @@ from app.ui.exporting import Exporter, ask_export
 from app.ui.menus import Actions, menu_table
 from app.ui.planning import USUAL_VIEWS, Plan
 from app.ui.run_display import RunDisplay
+from app.ui.scene import SceneKeyframe
 from app.ui.session import Beginning, Growth, Session
 from app.ui.settings import Settings
 from app.ui.texts import tr
@@ -233,9 +234,9 @@ class MainWindow(QMainWindow):
         if self._session and (latest := self._session.latest_frame()):
             self.display.show_frame(*latest)
 
-    def _on_grown(self, growth: Growth) -> None:
+    def _on_grown(self, growth: Growth, packed: dict[int, SceneKeyframe]) -> None:
         self._growth = growth
-        self.display.show_growth(growth)
+        self.display.show_growth(growth, packed)
         self._count_points()
 
     def _on_interrupted(self, message: str) -> None:
