@@ -22,8 +22,9 @@ class Measurement:
     """What one model did with a source. Times in seconds, sizes in bytes.
 
     latency: from the choice of each keyframe to its points; stages: of each window of views;
-    memory: (time, resident size) of this process; loop: of the window's event loop, from one turn
-    to the next; loop_work: of these, the processor time of its thread; held_up_by: what the loop was in while it was late, as shares of that time.
+    memory: (time, resident size) of this process; loop: turns of the window's event loop;
+    loop_work: of these, the processor time of its thread; held_up_by: what the loop was in while it
+    was late, as shares of that time.
     """
 
     bundle: Bundle
