@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     """Run the command; AppError or OSError if it cannot be done."""
     results = [_measure(arguments, Path(bundle)) for bundle in arguments.bundles]
     for result in results:
-        print("\n".join(_lines(result)), end="\n\n")
+        print("\n".join(_lines(result)), end="\n\n", flush=True)
     if arguments.json:
         report = {
             "command": ["python", "-m", "app", *argv],

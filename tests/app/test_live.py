@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -159,7 +160,7 @@ def nothing_left() -> Iterator[None]:
 def start(tiny_bundle: Path) -> Callable[..., LiveRun]:
     """start(source, listener, **options): a run of the toy that is not started yet."""
 
-    def make(source: object, listener: Listener, **options: object) -> LiveRun:
+    def make(source: Source, listener: Listener, **options: Any) -> LiveRun:
         options = {"bundles": [tiny_bundle], "threads": 1} | options
         return LiveRun("toy", listener=listener, open_source=lambda *_: source, **options)
 
@@ -456,7 +457,7 @@ def test_abandon_leaves_nothing(
     listener = Listener()
     faults: dict[int, Exception] = {2: SourceInterrupted("camera was unplugged")}
     source = Source(toy_image, 100_000, faults if moment == "interrupted" else None, is_live=True)
-    options = {"start_engine": Stuck} if moment == "at work" else {}
+    options: dict[str, Any] = {"start_engine": Stuck} if moment == "at work" else {}
     run = start(source, listener, record_to=tmp_path / "s", **options)
     run.start()
     until = {
