@@ -233,7 +233,9 @@ def test_a_camera_that_goes_away_and_comes_back(
         "camera changed its size",
     ]
     assert source.reopened == 2
-    assert listener.indices() == list(range(8))
+    # A camera's frames pass by while the engine is busy; all that were taken are there.
+    assert run.frames == 8
+    assert len(listener.indices()) + run.refused["the engine is busy"] == 8
     assert not listener.failures
 
 
@@ -245,7 +247,8 @@ def test_stop_while_the_camera_is_gone_keeps_what_it_gave(
     run = start(Source(toy_image, 8, faults, is_live=True), listener)
     listener.on_interruption = run.stop
     finish(run, listener)
-    assert listener.indices() == list(range(5))
+    assert run.frames == 5
+    assert len(listener.indices()) + run.refused["the engine is busy"] == 5
     assert not listener.failures
 
 
