@@ -312,7 +312,7 @@ def test_killed_while_recording(tmp_path: Path, frames: int) -> None:
         process.send_signal(signal.SIGKILL)
         given = int(([line, *process.stdout.read().split()])[-1])
     session = open_session(folder)
-    # What waited and what was being written, a sixth of a second of a camera's frames.
+    # What waited and what was being written.
     assert len(session.frames) >= given + 1 - (WAITING + 1)
     assert [recorded.index for recorded in session.frames] == list(range(len(session.frames)))
     for recorded in session.frames:
