@@ -26,6 +26,7 @@ from app.export.command import SUMMARY, selected
 from app.files import new_folder, write_file
 from app.reconstruction import Reconstructor, WindowUpdate
 from app.reconstruction.truth import Accuracy, find_truth
+from app.sessions import command as sessions_command
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -51,6 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command == "devices":
             devices_command.run(arguments, argv)
             return 0
+        if arguments.command == "record":
+            sessions_command.record(arguments, argv)
+            return 0
+        if arguments.command == "replay":
+            return main(sessions_command.as_reconstruct(arguments, argv))
         from app.ui.main_window import run
 
         return run(arguments.source, arguments.bundle, arguments.screenshot)
@@ -226,6 +232,7 @@ def _parser() -> argparse.ArgumentParser:
     add_selection(command)
     export_command.add_parser(commands)
     devices_command.add_parser(commands)
+    sessions_command.add_parsers(commands, command)
     return parser
 
 

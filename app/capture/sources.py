@@ -1,4 +1,4 @@
-"""Opens where frames come from: a video file, images or a camera."""
+"""Opens where frames come from: a video file, images, a session or a camera."""
 
 import re
 from collections.abc import Callable
@@ -19,9 +19,9 @@ def open_source(
     warn: Callable[[str], None] = lambda text: None,
     camera: CameraSettings | None = None,
 ) -> FrameSource:
-    """Open a video file, an image, a folder of images, or a camera by its index ("0") or by its
-    name ("camera:NAME", see `list_cameras`); "@1280x720" and "@30" after either ask for pixels
-    and frames a second.
+    """Open a video file, an image, a folder of images, a session, or a camera by its index ("0")
+    or by its name ("camera:NAME", see `list_cameras`); "@1280x720" and "@30" after either ask for
+    pixels and frames a second.
 
     warn: receives a line about what is skipped on the way, such as an unreadable image.
     camera: what a camera is asked for instead of what stands in the spec.
@@ -32,6 +32,11 @@ def open_source(
         return _open_camera(as_camera, warn, camera)
     path = Path(spec)
     try:
+        if (path / "session.log").is_file():
+            # Imported here: a session is itself made of frames of other sources.
+            from app.sessions import SessionSource, open_session
+
+            return SessionSource(open_session(path), warn)
         if path.is_dir():
             return ImageSource(list_images(path), warn)
         if path.is_file():
@@ -48,6 +53,9 @@ def _open_camera(
     spec: re.Match[str], warn: Callable[[str], None], settings: CameraSettings | None
 ) -> CameraSource:
     device, width, height, rate = spec.groups()
-    size = (int(width), int(height)) if width else (None, None)
-    asked = CameraSettings(*size, float(rate) if rate else None)
+    asked = CameraSettings(
+        int(width) if width else None,
+        int(height) if height else None,
+        float(rate) if rate else None,
+    )
     return CameraSource(device, warn, settings or asked)
