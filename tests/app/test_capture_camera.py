@@ -86,6 +86,8 @@ def test_an_unplugged_camera_goes_on_where_it_was() -> None:
     assert "unplugged" in taken(source, frames)
     source.reopen()
     taken(source, frames)
+    source.close()
+    assert list(source) == []
     assert [frame.index for frame in frames] == [0, 1, 2, 3]
     assert [frame.image[0, 0, 0] for frame in frames] == [1, 2, 3, 4]
     times = [frame.time for frame in frames]
