@@ -1,4 +1,4 @@
-"""Command line of the app: `reconstruct`, `export`, or the window without a command."""
+"""Command line of the app: `reconstruct`, `export`, `devices`, or the window without a command."""
 
 import argparse
 import json
@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from app.arguments import Parser, add_selection, at_least
 from app.capture import FrameSource, KeyframeSelector, default_selector, open_source
+from app.capture import command as devices_command
 from app.engine import Bundle, Engine, open_bundle
 from app.errors import AppError
 from app.export import command as export_command
@@ -47,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         if arguments.command == "export":
             export_command.run(arguments, argv)
+            return 0
+        if arguments.command == "devices":
+            devices_command.run(arguments, argv)
             return 0
         if arguments.command == "record":
             sessions_command.record(arguments, argv)
@@ -213,7 +217,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = command.add_argument
-    add("source", metavar="SOURCE", help="video file, folder of images, or index of a camera")
+    add("source", metavar="SOURCE", help="video, image, folder of images, or camera (see devices)")
     add("--bundle", required=True, help="model bundle, a folder or zip")
     add("--out", required=True, help="folder to write; an earlier reconstruction is replaced")
     add("--views", type=at_least(2), default=4, help="keyframes in a window of the network")
@@ -227,6 +231,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_selection(command)
     export_command.add_parser(commands)
+    devices_command.add_parser(commands)
     sessions_command.add_parsers(commands, command)
     return parser
 

@@ -139,7 +139,7 @@ class Reader:
             if not self._may_go_on():
                 return
             try:
-                self._source.reopen()  # type: ignore[attr-defined]
+                self._source.reopen()
                 return
             except SourceError as again:
                 error = again
