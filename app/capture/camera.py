@@ -58,7 +58,7 @@ class CameraSource:
 
     def __iter__(self) -> Iterator[Frame]:
         """Raises SourceInterrupted when the camera is unplugged, stalls or changes its size."""
-        if self._interruption:
+        if self._interruption and not self._closed:
             raise SourceInterrupted(self._interruption)
         shape = None
         while not self._closed:

@@ -1,5 +1,6 @@
-"""Opens where frames come from: a video file, images or a camera."""
+"""Opens where frames come from: a video file, images, a session or a camera."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,27 +10,33 @@ from app.capture.frame import FrameSource, SourceError
 from app.capture.images import IMAGE_SUFFIXES, ImageSource, list_images
 from app.capture.video import VideoSource
 
+# A name or index, then what the camera is asked for.
+_CAMERA = re.compile(rf"({CAMERA_PREFIX}.*?|\d+)(?:@(\d+)x(\d+))?(?:@(\d+(?:\.\d+)?))?")
+
 
 def open_source(
     spec: str,
     warn: Callable[[str], None] = lambda text: None,
     camera: CameraSettings | None = None,
 ) -> FrameSource:
-    """Open a video file, an image, a folder of images, or a camera by its index ("0") or by its
-    name ("camera:NAME", see `list_cameras`).
+    """Open a video file, an image, a folder of images, a session, or a camera by its index ("0")
+    or by its name ("camera:NAME", see `list_cameras`); "@1280x720" and "@30" after either ask for
+    pixels and frames a second.
 
     warn: receives a line about what is skipped on the way, such as an unreadable image.
-    camera: what a camera is asked for; files are as they are.
+    camera: what a camera is asked for instead of what stands in the spec.
     Raises SourceError with one clear line when there is nothing to read.
     """
-    if spec.startswith(CAMERA_PREFIX):
-        return CameraSource(spec, warn, camera or CameraSettings())
+    as_camera = _CAMERA.fullmatch(spec)
+    if as_camera and spec.startswith(CAMERA_PREFIX):
+        return _open_camera(as_camera, warn, camera)
     path = Path(spec)
-    if (path / "session.log").is_file():
-        from app.sessions import SessionSource, open_session
-
-        return SessionSource(open_session(path), warn)
     try:
+        if (path / "session.log").is_file():
+            # Imported here: a session is itself made of frames of other sources.
+            from app.sessions import SessionSource, open_session
+
+            return SessionSource(open_session(path), warn)
         if path.is_dir():
             return ImageSource(list_images(path), warn)
         if path.is_file():
@@ -37,6 +44,18 @@ def open_source(
             return ImageSource([path], warn) if is_image else VideoSource(path, warn)
     except (OSError, ValueError) as error:
         raise SourceError(f"{spec} cannot be read: {getattr(error, 'strerror', error)}") from None
-    if spec.isdecimal():
-        return CameraSource(spec, warn, camera or CameraSettings())
+    if as_camera:
+        return _open_camera(as_camera, warn, camera)
     raise SourceError(f"{spec}: no such file, folder or camera")
+
+
+def _open_camera(
+    spec: re.Match[str], warn: Callable[[str], None], settings: CameraSettings | None
+) -> CameraSource:
+    device, width, height, rate = spec.groups()
+    asked = CameraSettings(
+        int(width) if width else None,
+        int(height) if height else None,
+        float(rate) if rate else None,
+    )
+    return CameraSource(device, warn, settings or asked)

@@ -28,7 +28,6 @@ import json
 import os
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +40,6 @@ VERSION = 1
 
 # A file that is being written: one writer, so one name, which the next file takes over.
 _PART = ".part"
-
-
-@dataclass(frozen=True)
-class Damage:
-    """A stretch of the log that cannot be read, in bytes."""
-
-    size: int
 
 
 def is_session(path: Path | str) -> bool:
@@ -72,20 +64,35 @@ def encode_record(record: dict[str, Any]) -> bytes:
     return b"%08x %b\n" % (zlib.crc32(text), text)
 
 
-def decode_log(data: bytes) -> Iterator[dict[str, Any] | Damage]:
-    """The records of a log in their order, and what is damaged between them."""
-    damaged = 0
-    for line in data.split(b"\n"):
-        record = _decode_line(line)
+def decode_log(data: bytes) -> Iterator[dict[str, Any] | None]:
+    """The records of a log in their order; None for damaged lines between them.
+
+    A torn line at the end is neither: it was being written when a crash came.
+    """
+    damaged = False
+    for line in data.splitlines(keepends=True):
+        record = decode_line(line)
         if record is None:
-            damaged += len(line)
+            damaged = True
             continue
         if damaged:
-            yield Damage(damaged)
-            damaged = 0
+            yield None
+            damaged = False
         yield record
-    if damaged:
-        yield Damage(damaged)
+    if damaged and data.endswith(b"\n"):
+        yield None
+
+
+def decode_line(line: bytes) -> dict[str, Any] | None:
+    """The record of a line, with or without its end; None if the line is not as it was written."""
+    text = line[9:].removesuffix(b"\n")
+    if line[:9] != b"%08x " % zlib.crc32(text):
+        return None
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def place_file(path: Path, data: bytes) -> None:
@@ -99,17 +106,6 @@ def place_file(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             part.unlink()
         raise
-
-
-def _decode_line(line: bytes) -> dict[str, Any] | None:
-    text = line[9:]
-    if line[:9] != b"%08x " % zlib.crc32(text):
-        return None
-    try:
-        record = json.loads(text)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
 
 
 def _is_ours(manifest: Path) -> bool:

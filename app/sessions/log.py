@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from app.sessions.layout import encode_record
+from app.sessions.layout import decode_line, encode_record
 
 try:
     import fcntl
@@ -23,11 +23,7 @@ class Log:
             if fcntl:
                 # Ends with the process, however that ends.
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # What a crash left of a line must not spoil the next one.
-            if self._file.seek(0, os.SEEK_END):
-                self._file.seek(-1, os.SEEK_END)
-                if self._file.read(1) != b"\n":
-                    self._write(b"\n")
+            self._mend()
         except OSError:
             self._file.close()
             raise
@@ -38,6 +34,16 @@ class Log:
 
     def close(self) -> None:
         self._file.close()
+
+    def _mend(self) -> None:
+        """What a crash left of a line must not spoil the next one."""
+        self._file.seek(0)
+        data = self._file.read()
+        torn = data[data.rfind(b"\n") + 1 :]
+        if decode_line(torn):
+            self._write(b"\n")
+        else:
+            self._file.truncate(len(data) - len(torn))
 
     def _write(self, line: bytes) -> None:
         size = self._file.seek(0, os.SEEK_END)

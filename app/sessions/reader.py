@@ -21,7 +21,6 @@ from app.sessions.layout import (
     LOG,
     MANIFEST,
     VERSION,
-    Damage,
     decode_log,
     depth_file,
     image_file,
@@ -155,7 +154,7 @@ def _read_log(session: Session, data: bytes) -> None:
     places = []
     for record in decode_log(data):
         try:
-            if isinstance(record, Damage):
+            if record is None:
                 raise ValueError("damaged")
             _apply(session, record)
         except (KeyError, TypeError, ValueError, OverflowError):
@@ -177,10 +176,10 @@ def _check_images(session: Session, images: dict[str, int]) -> None:
             good.append(frame)
     session.frames = good
     if len(good) < recorded:
-        session.lost.append(f"{recorded - len(good)} of {recorded} images are missing or damaged")
+        session.lost.append(f"images missing or damaged: {recorded - len(good)} of {recorded}")
     without = sum(not name.startswith(".") for name in images)
     if without:
-        session.lost.append(f"{without} images are there that {LOG} says nothing of")
+        session.lost.append(f"images that {LOG} says nothing of: {without}")
 
 
 def _read_manifest(session: Session) -> None:

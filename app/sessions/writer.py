@@ -32,8 +32,8 @@ from app.sessions.log import Log
 from app.sessions.reader import Session, SessionError, open_session
 from app.sessions.source import Continuation
 
-WAITING = 4
-"""Frames that may wait to be written: what a crash can lose."""
+WAITING = 8
+"""Frames that may wait to be written: what a crash can lose, a quarter of a second of a camera."""
 
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 90]
 # Level 1 and one filter: half the time of level 1 alone.

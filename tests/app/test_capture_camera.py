@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.capture import CameraDevice, CameraSettings, SourceError, SourceInterrupted, list_cameras
+from app.capture import (
+    CameraDevice,
+    CameraSettings,
+    SourceError,
+    SourceInterrupted,
+    list_cameras,
+    open_source,
+)
 from app.capture._cv2 import cv2
 from app.capture.camera import CameraSource
 from app.capture.devices import find_camera
@@ -79,6 +86,8 @@ def test_an_unplugged_camera_goes_on_where_it_was() -> None:
     assert "unplugged" in taken(source, frames)
     source.reopen()
     taken(source, frames)
+    source.close()
+    assert list(source) == []
     assert [frame.index for frame in frames] == [0, 1, 2, 3]
     assert [frame.image[0, 0, 0] for frame in frames] == [1, 2, 3, 4]
     times = [frame.time for frame in frames]
@@ -242,3 +251,34 @@ def test_devices_gives_a_line_for_each_thing(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["camera", "camera", "processor", "graphics"]
     assert '"camera:Back"' in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("spec", "device", "settings"),
+    [
+        ("5", "5", CameraSettings()),
+        ("5@1280x720", "5", CameraSettings(1280, 720)),
+        ("camera:C920@30", "camera:C920", CameraSettings(rate=30)),
+        ("camera:me@work@1920x1080@29.97", "camera:me@work", CameraSettings(1920, 1080, 29.97)),
+    ],
+)
+def test_a_spec_may_ask_for_size_and_rate(
+    spec: str, device: str, settings: CameraSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Any] = []
+    monkeypatch.setattr("app.capture.sources.CameraSource", lambda *given: opened.append(given))
+    open_source(spec)
+    open_source(spec, camera=CameraSettings(rate=7))
+    assert [(given[0], given[2]) for given in opened] == [
+        (device, settings),
+        (device, CameraSettings(rate=7)),
+    ]
+
+
+def test_a_file_named_like_an_index_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("0").write_bytes(b"not a camera")
+    with pytest.raises(SourceError, match="not a video"):
+        open_source("0")

@@ -55,7 +55,8 @@ def test_a_log_that_is_cut(walk: Path, copy: Path) -> None:
         assert not session.ended
         assert any("cut off" in line for line in session.lost)
         missing = len(whole) - len(session.frames)
-        assert any(line.startswith(f"{missing} images") for line in session.lost) == (missing > 0)
+        line = f"images that session.log says nothing of: {missing}"
+        assert (line in session.lost) == (missing > 0)
         for read in session.read_keyframes():
             assert np.isfinite(read.depth).all()
 
@@ -73,6 +74,7 @@ def test_a_log_that_is_cut_goes_on(walk: Path, copy: Path) -> None:
         session = open_session(copy)
         assert session.ended
         assert session.frames == whole
+        assert session.lost == []
         assert [k.index for k in session.read_keyframes()] == [0, 4]
 
 
@@ -90,7 +92,9 @@ def test_a_log_with_a_wrong_byte(walk: Path, copy: Path) -> None:
         assert set(map(repr, session.frames)) <= set(map(repr, whole))
         count = frames_before(log, position)
         assert session.frames[:count] == whole[:count]
-        assert any("session.log is damaged" in line for line in session.lost)
+        # The end of the last line is what a crash leaves out, too.
+        said = "session.log is damaged" if position < len(log) - 1 else "cut off"
+        assert any(said in line for line in session.lost)
 
 
 def test_files_with_a_wrong_byte(walk: Path, copy: Path) -> None:
@@ -120,7 +124,7 @@ def test_missing_and_short_images(copy: Path) -> None:
     warnings: list[str] = []
     source = open_source(str(copy), warnings.append)
     assert [seen.index for seen in source] == [i for i in range(40) if i not in (3, 8)]
-    assert warnings == [f"{copy}: 2 of 40 images are missing or damaged"]
+    assert warnings == [f"{copy}: images missing or damaged: 2 of 40"]
 
 
 def test_a_damaged_manifest(copy: Path) -> None:
@@ -259,7 +263,7 @@ def test_full_disk(small_disk: Path) -> None:
     writer.close()
     session = open_session(folder)
     assert [f.index for f in session.frames] == list(range(40))
-    assert not any("damaged" in line for line in session.lost)
+    assert not any("damaged" in line for line in session.lost), session.lost
 
 
 def test_read_only(small_disk: Path, capsys: pytest.CaptureFixture[str], walk: Path) -> None:
@@ -308,14 +312,14 @@ def test_killed_while_recording(tmp_path: Path, frames: int) -> None:
         process.send_signal(signal.SIGKILL)
         given = int(([line, *process.stdout.read().split()])[-1])
     session = open_session(folder)
-    # What waited and what was being written, a sixth of a second of a camera's frames.
+    # What waited and what was being written.
     assert len(session.frames) >= given + 1 - (WAITING + 1)
     assert [recorded.index for recorded in session.frames] == list(range(len(session.frames)))
     for recorded in session.frames:
         assert recorded.decision == decision(recorded.index)
         session.read_image(recorded)
     assert len(session.read_keyframes()) >= min(frames, 40) // 4 - 2
-    assert not any("damaged" in line for line in session.lost)
+    assert not any("damaged" in line for line in session.lost), session.lost
     SessionWriter.resume(folder).close()
     assert open_session(folder).ended
 
