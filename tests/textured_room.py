@@ -1,5 +1,6 @@
 """A room with features on its walls, and an engine that knows it but drifts as windows go on."""
 
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -66,9 +67,8 @@ class DriftingEngine:
         poses = np.array([self._known[image.tobytes()] for image in images])
         count = len(poses)
         pose = np.eye(3, 4)
-        chain, depth = [pose], []
-        for k, step in enumerate(zip(poses[:-1], poses[1:], strict=True)):
-            before, after = step
+        chain = [pose]
+        for k, (before, after) in enumerate(pairwise(poses)):
             turn = before[:, :3].T @ after[:, :3]
             vector = cv2.Rodrigues(turn)[0] * 0.93
             shift = before[:, :3].T @ (after[:, 3] - before[:, 3]) * np.exp(0.03 * k)
@@ -97,12 +97,8 @@ def look(angle: float, centre: NDArray[np.float64] | None = None) -> NDArray[np.
 def round_tour(steps: int, turns: float) -> NDArray[np.float64]:
     """Cameras [steps,3,4] on a circle about the room's middle, looking outwards."""
     angles = np.linspace(0, 2 * np.pi * turns, steps)
-    return np.array(
-        [
-            look(a, np.array([0.8 * np.sin(a), 0.05 * np.sin(3 * a), 0.8 * np.cos(a)]))
-            for a in angles
-        ]
-    )
+    path = np.array([0.8 * np.sin(angles), 0.05 * np.sin(3 * angles), 0.8 * np.cos(angles)])
+    return np.array([look(a, centre) for a, centre in zip(angles, path.T, strict=True)])
 
 
 def turned(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

@@ -6,6 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from textured_room import (
+    DriftingEngine,
+    TexturedRoom,
+    look,
+    round_tour,
+    turned,
+)
 
 from app.capture import Frame
 from app.capture._cv2 import cv2
@@ -14,13 +21,6 @@ from app.geometry import PoseErrors, invert_se3, pose_errors
 from app.reconstruction import Keyframe, Reconstructor, WindowUpdate
 from app.reconstruction.loops import Loop, View, verify_loop
 from app.reconstruction.places import describe, similar
-from textured_room import (
-    DriftingEngine,
-    TexturedRoom,
-    look,
-    round_tour,
-    turned,
-)
 
 STEPS, TURNS = 32, 1.15
 
