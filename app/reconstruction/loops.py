@@ -23,19 +23,23 @@ _REPROJECTION = 4.0
 _ITERATIONS = 300
 # Of the matches, those that one camera explains; of 4x4 parts of the picture, those they are in.
 _MIN_SHARE = 0.4
-_MIN_PARTS = 6
+_MIN_PARTS = 4
 # Both ways round must agree.
 _MAX_TURN = np.radians(8)
 _MAX_LOG_SCALE = 0.25
 # Spread (MAD) of the logarithm of the depth ratio over the matches.
 _MAX_SPREAD = 0.15
-# One image drawn from where the other was taken, both blurred (pixels): of its area, the part in
-# sight; its correlation; the part whose depth fits within so much of its logarithm.
-_BLUR = 3.0
+# The second image drawn from where the first was taken: of its area, the part in sight; of that,
+# the part whose depth fits within so much of its logarithm; of square patches in sight, those that
+# look alike. Patches are blurred and looked for nearby (pixels), because depth is rough.
 _MIN_IN_SIGHT = 0.3
-_MIN_CORRELATION = 0.45
 _DEPTH_FITS = 0.25
 _MIN_DEPTH_FIT = 0.5
+_PATCH, _BLUR, _NEARBY = 28, 3.0, 6
+# A patch with less contrast (standard deviation of 8-bit gray) says nothing.
+_FLAT = 4.0
+_ALIKE = 0.5
+_MIN_ALIKE = 0.75
 
 
 @dataclass(frozen=True)
@@ -87,11 +91,30 @@ def _fits(first: Keyframe, second: Keyframe, loop: Loop) -> bool:
     in_sight = (z > 0) & (u >= 0) & (u <= width - 1) & (v >= 0) & (v <= height - 1)
     if in_sight.mean() < _MIN_IN_SIGHT:
         return False
-    image = cv2.remap(_blurred(second.image), u, v, cv2.INTER_LINEAR)[in_sight]
     depth = cv2.remap(second.depth, u, v, cv2.INTER_NEAREST)[in_sight]
     off = np.abs(np.log(z[in_sight] / depth) - loop.log_ratio)
-    correlation = np.corrcoef(_blurred(first.image)[in_sight], image)[0, 1]
-    return bool(correlation > _MIN_CORRELATION and (off < _DEPTH_FITS).mean() > _MIN_DEPTH_FIT)
+    if (off < _DEPTH_FITS).mean() < _MIN_DEPTH_FIT:
+        return False
+    drawn = cv2.remap(_blurred(second.image), u, v, cv2.INTER_LINEAR)
+    return _alike(_blurred(first.image), drawn, in_sight) >= _MIN_ALIKE
+
+
+def _alike(
+    image: NDArray[np.float32], other: NDArray[np.float32], chosen: NDArray[np.bool_]
+) -> float:
+    """The part of the patches of a gray image [H,W] that another one has in the same places."""
+    height, width = image.shape
+    found = []
+    for y in range(0, height - _PATCH + 1, _PATCH):
+        for x in range(0, width - _PATCH + 1, _PATCH):
+            patch = image[y : y + _PATCH, x : x + _PATCH]
+            if chosen[y : y + _PATCH, x : x + _PATCH].mean() < 0.9 or patch.std() < _FLAT:
+                continue
+            top, left = max(0, y - _NEARBY), max(0, x - _NEARBY)
+            around = other[top : y + _PATCH + _NEARBY, left : x + _PATCH + _NEARBY]
+            likeness = cv2.matchTemplate(around, patch, cv2.TM_CCOEFF_NORMED)
+            found.append(around.std() > 1 and likeness.max() > _ALIKE)
+    return float(np.mean(found)) if found else 0.0
 
 
 def _blurred(image: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -32,7 +32,7 @@ class Place:
 def describe(image: NDArray[np.uint8]) -> Place:
     """The place that an image uint8 [H,W,3] shows."""
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    sift = cv2.SIFT_create(nfeatures=_FEATURES, contrastThreshold=_CONTRAST)
+    sift = cv2.SIFT.create(nfeatures=_FEATURES, contrastThreshold=_CONTRAST)
     found, descriptors = sift.detectAndCompute(gray, None)
     if descriptors is None:
         descriptors = np.empty((0, 128), np.float32)

@@ -1,0 +1,179 @@
+"""Places seen again are recognized, alike ones are not, and loops take drift away."""
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from textured_room import (
+    DriftingEngine,
+    TexturedRoom,
+    look,
+    round_tour,
+    turned,
+)
+
+from app.capture import Frame
+from app.capture._cv2 import cv2
+from app.engine import EngineError
+from app.geometry import PoseErrors, invert_se3, pose_errors
+from app.reconstruction import Keyframe, Reconstructor, WindowUpdate
+from app.reconstruction.loops import Loop, View, verify_loop
+from app.reconstruction.places import describe, similar
+
+STEPS, TURNS = 32, 1.15
+
+
+def run(engine: Any, loops: bool) -> tuple[list[Keyframe], list[WindowUpdate]]:
+    reconstructor = Reconstructor(engine, views=4, overlap=2, loops=loops)
+    updates = [reconstructor.add(frame) for frame in frames(engine)]
+    return reconstructor.keyframes, [u for u in [*updates, reconstructor.finish()] if u]
+
+
+def frames(engine: DriftingEngine) -> list[Frame]:
+    return [Frame(i, i / 10, image, f"{i}") for i, image in enumerate(engine.images)]
+
+
+def errors(keyframes: list[Keyframe], poses: np.ndarray) -> PoseErrors:
+    return pose_errors(np.array([k.extrinsic for k in keyframes]), invert_se3(poses))
+
+
+def scale_spread(keyframes: list[Keyframe], room: TexturedRoom, poses: np.ndarray) -> float:
+    """Logarithm of the largest against the smallest scale of the keyframes."""
+    truth = [room.render(pose)[1] for pose in poses]
+    scales = [np.median(k.depth / depth) for k, depth in zip(keyframes, truth, strict=True)]
+    return float(np.log(max(scales) / min(scales)))
+
+
+@pytest.fixture(scope="module")
+def room() -> TexturedRoom:
+    return TexturedRoom()
+
+
+@pytest.fixture(scope="module")
+def tour(room: TexturedRoom) -> tuple[np.ndarray, DriftingEngine]:
+    poses = round_tour(STEPS, TURNS)
+    return poses, DriftingEngine(room, poses)
+
+
+def test_loops_take_more_than_half_of_the_drift(
+    room: TexturedRoom, tour: tuple[np.ndarray, DriftingEngine]
+) -> None:
+    poses, engine = tour
+    without, _ = run(engine, loops=False)
+    closed, updates = run(engine, loops=True)
+    assert sum(update.loops for update in updates) > 5
+    before, after = errors(without, poses), errors(closed, poses)
+    assert before.rotation_deg > 5
+    assert before.ate_percent > 2
+    assert after.rotation_deg < before.rotation_deg / 2
+    assert after.ate_percent < before.ate_percent / 2
+    assert scale_spread(closed, room, poses) < scale_spread(without, room, poses) / 2
+
+
+def test_same_frames_same_bits_also_after_failures(
+    tour: tuple[np.ndarray, DriftingEngine],
+) -> None:
+    _, engine = tour
+    expected, _ = run(engine, loops=True)
+    reconstructor = Reconstructor(engine, views=4, overlap=2)  # type: ignore[arg-type]
+    for i, frame in enumerate(frames(engine)):
+        engine.fails = 1 if i % 8 == 3 else 0
+        with suppress(EngineError):
+            reconstructor.add(frame)
+    reconstructor.finish()
+    for again, keyframe in zip(reconstructor.keyframes, expected, strict=True):
+        assert_array_equal(again.extrinsic, keyframe.extrinsic)
+        assert_array_equal(again.depth, keyframe.depth)
+
+
+def test_updates_name_everything_that_moved(tour: tuple[np.ndarray, DriftingEngine]) -> None:
+    _, engine = tour
+    reconstructor = Reconstructor(engine, views=4, overlap=2)  # type: ignore[arg-type]
+    moved = 0
+    for frame in frames(engine):
+        before = [(k.extrinsic, k.depth) for k in reconstructor.keyframes]
+        update = reconstructor.add(frame)
+        now = [(k.extrinsic, k.depth) for k in reconstructor.keyframes]
+        changed = {
+            position
+            for position, (old, new) in enumerate(zip(before, now, strict=False))
+            if any((a != b).any() for a, b in zip(old, new, strict=True))
+        }
+        named = {*update.moved, *update.changed} if update else set()
+        assert changed <= named
+        if update:
+            assert not {*update.moved} & {*update.changed, *update.new}
+            moved += len(update.moved)
+    assert moved > 20
+
+
+def view(room: TexturedRoom, pose: np.ndarray, depth_noise: float = 0.0) -> View:
+    image, depth = room.render(pose)
+    rng = np.random.default_rng(0)
+    coarse = rng.normal(scale=depth_noise, size=(6, 8)).astype(np.float32)
+    depth = depth * np.exp(cv2.resize(coarse, depth.shape[::-1], interpolation=cv2.INTER_CUBIC))
+    intrinsic = room.intrinsic.astype(np.float32)
+    keyframe = Keyframe(
+        0, 0.0, "", image, np.eye(3, 4, dtype=np.float32), intrinsic, depth, np.ones_like(depth)
+    )
+    return View(keyframe, describe(image))
+
+
+def test_loop_gives_camera_and_scale(room: TexturedRoom) -> None:
+    first, second = look(0.2), look(0.45, np.array([0.4, 0.1, -0.3]))
+    a, b = view(room, first, 0.1), view(room, second, 0.1)
+    b.keyframe.depth = b.keyframe.depth * np.float32(1.7)
+    loop = verify_loop(a, b)
+    assert isinstance(loop, Loop)
+    assert turned(loop.rotation, second[:, :3].T @ first[:, :3]) < 3
+    expected = second[:, :3].T @ (first[:, 3] - second[:, 3])
+    assert np.linalg.norm(loop.translation - expected) < 0.25
+    assert abs(loop.log_ratio + np.log(1.7)) < 0.1
+
+
+@pytest.mark.parametrize("share", [0.2, 0.3, 0.4])
+@pytest.mark.parametrize("seed", [3, 5])
+def test_two_walls_with_one_poster_are_two_places(share: float, seed: int) -> None:
+    """Up to two thirds of the picture are the very same."""
+    room = TexturedRoom(seed)
+    size = room.walls.shape[1]
+    low, high = int(size * (0.5 - share / 2)), int(size * (0.5 + share / 2))
+    # Both mirrored by the way the sides are mapped: what a camera sees is the same on both.
+    room.walls[4, :, low:high] = room.walls[5, :, low:high][:, ::-1]
+    front, back = look(0.0), look(np.pi)
+    assert verify_loop(view(room, front), view(room, look(0.05))) is not None
+    assert verify_loop(view(room, front), view(room, back)) is None
+
+
+def test_places_alike_in_everything_are_told_by_where_they_are() -> None:
+    room = TexturedRoom(4)
+    for side in (1, 4, 5):
+        room.walls[side] = room.walls[0]
+    # All four walls alike: the features of front and back agree wholly.
+    room.walls[4], room.walls[1] = room.walls[5][:, ::-1], room.walls[0][:, ::-1]
+    assert verify_loop(view(room, look(0.0)), view(room, look(np.pi))) is not None
+    poses = np.array([look(angle) for angle in np.linspace(0, np.pi, 20)])
+    poses[:, 0, 3] = 0.02 * np.arange(20)
+    engine = DriftingEngine(room, poses)
+    keyframes, _ = run(engine, loops=True)
+    turn = keyframes[0].extrinsic[:, :3] @ keyframes[-1].extrinsic[:, :3].T
+    assert turned(turn, np.eye(3)) > 160
+
+
+def test_no_features_is_no_loop_and_no_fault() -> None:
+    room = TexturedRoom()
+    room.walls[:] = 128
+    blank = view(room, look(0.0))
+    assert len(blank.place.pixels) == 0
+    assert verify_loop(blank, blank) is None
+    assert similar(blank.place, [], 3) == []
+
+
+def test_a_place_is_found_among_many(room: TexturedRoom) -> None:
+    poses = round_tour(24, 1.0)
+    places = [describe(room.render(pose)[0]) for pose in poses]
+    again = poses[9].copy()
+    again[:, 3] += [0.15, 0.05, -0.1]
+    assert similar(describe(room.render(again)[0]), places, 3)[0] == 9
