@@ -39,9 +39,8 @@ def _section(distribution: Distribution) -> str:
     texts = [
         Path(str(file.locate())).read_text("utf-8", "replace")
         for file in distribution.files or ()
-        if file.suffix in ("", ".txt", ".md", ".rst")
-        and file.name.lower().startswith(_NAMES)
-        or "licenses" in file.parts
+        if any(part.endswith(".dist-info") for part in file.parts)
+        and (file.name.lower().startswith(_NAMES) or "licenses" in file.parts)
     ]
     return _entry(f"{distribution.name} {distribution.version}", short.splitlines()[0], texts)
 
