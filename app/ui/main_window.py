@@ -35,6 +35,7 @@ def run(source: str | None, bundle: str | None, screenshot: str | None) -> int:
         raise AppError("there is no display; without one there is: python -m app reconstruct")
     application = QApplication(["pocket-vggt"])
     application.setWindowIcon(_icon())
+    application.setDesktopFileName("pocket-vggt")
     style.apply(application)
     window = MainWindow(find_sources(), find_bundles())
     if source:
