@@ -13,7 +13,11 @@ import app
 from app.assets import assets_folder, bundle_folders, demo_clip, icons
 
 ROOT = Path(app.__file__).parents[1]
-SHOW = "import json, app.ui.choices as c; print(json.dumps([str(c.DEMO_CLIP), c.find_bundles()[0].value]))"
+SHOW = """
+import json
+from app.ui.choices import DEMO_CLIP, find_bundles
+print(json.dumps([str(DEMO_CLIP), find_bundles()[0].value]))
+"""
 
 
 def shown_from(folder: Path, import_path: Path) -> list[str]:

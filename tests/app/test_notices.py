@@ -11,7 +11,8 @@ PACKAGING = Path(__file__).parents[2] / "app/packaging"
 
 def test_notices_hold_the_licences_of_what_was_collected(tmp_path: Path) -> None:
     spec = importlib.util.spec_from_file_location("notices", PACKAGING / "notices.py")
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     notices = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(notices)
     written = tmp_path / "notices.txt"
