@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from app.arguments import Parser, add_selection, at_least
+from app.arguments import Parser, add_selection, at_least, program
 from app.capture import FrameSource, KeyframeSelector, default_selector, open_source
 from app.engine import Bundle, Engine, open_bundle
 from app.errors import AppError
@@ -92,7 +92,7 @@ def _reconstruct(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     _check_output(out)
     bundle = open_bundle(arguments.bundle)
     truth = find_truth(arguments.source)
-    command = shlex.join(["python", "-m", "app", *argv])
+    command = shlex.join([*program(), *argv])
     window_only = ("command", "screenshot")
     settings = {name: value for name, value in vars(arguments).items() if name not in window_only}
     with (
@@ -190,7 +190,7 @@ def _print_summary(
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m app",
+        prog=" ".join(program()),
         description="Capture a scene and see it in 3D. Without a command, the window opens.",
     )
     parser.add_argument("--source", help="video, folder of images or camera to start with")
