@@ -1,7 +1,6 @@
 """Collects the licences of what a frozen app holds into one text file."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterable
 from importlib.metadata import Distribution, distributions
@@ -56,23 +55,25 @@ def _section(distribution: Distribution) -> str:
 
 def _system_packages(libraries: Iterable[Path]) -> list[str]:
     """Sections of the Debian packages that libraries came from; elsewhere their names only."""
-    owners: dict[str, list[str]] = {}
+    owners = _debian_packages()
+    named: dict[str, list[str]] = {}
     for library in sorted(libraries):
-        owners.setdefault(_debian_package(library), []).append(library.name)
+        package = owners.get(str(library).removeprefix("/usr"), "")
+        named.setdefault(package, []).append(library.name)
     return [
         _entry(package or "System libraries", ", ".join(names), [_copyright(package)])
-        for package, names in sorted(owners.items())
+        for package, names in sorted(named.items())
     ]
 
 
-def _debian_package(library: Path) -> str:
-    for name in (str(library), str(library).removeprefix("/usr")):
-        try:
-            found = subprocess.run(["dpkg", "-S", name], capture_output=True, text=True, check=True)
-        except (OSError, subprocess.CalledProcessError):
-            continue
-        return found.stdout.split(":")[0]
-    return ""
+def _debian_packages() -> dict[str, str]:
+    """Package of every file of the system, by its path without /usr."""
+    return {
+        line.removeprefix("/usr"): listing.stem.split(":")[0]
+        for listing in Path("/var/lib/dpkg/info").glob("lib*.list")
+        for line in listing.read_text("utf-8").splitlines()
+        if ".so" in line
+    }
 
 
 def _copyright(package: str) -> str:
