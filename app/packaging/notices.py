@@ -34,23 +34,19 @@ def _python() -> str:
 
 
 def _section(distribution: Distribution) -> str:
-    metadata = distribution.metadata
-    classifiers = [
-        c.split(" :: ")[-1] for c in metadata.get_all("Classifier", []) if c.startswith("License")
-    ]
-    short = (
-        metadata.get("License-Expression")
-        or ", ".join(classifiers)
-        or metadata.get("License")
-        or "see below"
-    )
+    def entries(name: str) -> list[str]:
+        return distribution.metadata.get_all(name) or []
+
+    classified = [c.split(" :: ")[-1] for c in entries("Classifier") if c.startswith("License")]
+    short = [*entries("License-Expression"), ", ".join(classified), *entries("License")]
     texts = [
         Path(str(file.locate())).read_text("utf-8", "replace")
         for file in distribution.files or ()
         if any(part.endswith(".dist-info") for part in file.parts)
         and (file.name.lower().startswith(_NAMES) or "licenses" in file.parts)
     ]
-    return _entry(f"{distribution.name} {distribution.version}", short.splitlines()[0], texts)
+    licence = next((text.splitlines()[0] for text in short if text), "see below")
+    return _entry(f"{distribution.name} {distribution.version}", licence, texts)
 
 
 def _system_packages(libraries: Iterable[Path]) -> list[str]:
