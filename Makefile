@@ -15,7 +15,7 @@ SYSTEM_LIBRARIES := libX11.so.6:libx11-6 libudev.so.1:libudev1 libusb-1.0.so.0:l
 	libxcb-keysyms.so.1:libxcb-keysyms1 libxcb-shape.so.0:libxcb-shape0 \
 	libwayland-cursor.so.0:libwayland-cursor0
 
-.PHONY: demo test lint window system bundles
+.PHONY: demo test lint window package system bundles
 
 demo: $(VENV)/.ready $(BUNDLE_FP32)/manifest.json
 	$(RUN) -m app reconstruct assets/demo/clip.mp4 --bundle $(BUNDLE_4BIT) --out out/demo
@@ -32,6 +32,15 @@ lint: $(VENV)/.ready
 
 window: $(VENV)/.ready $(BUNDLE_FP32)/manifest.json
 	$(RUN) -m app
+
+# The app in one folder, dist/pocket-vggt, for machines without Python. It is frozen from a fresh
+# environment: what the developer has besides would come along.
+package: $(BUNDLE_FP32)/manifest.json
+	$(PYTHON) -m venv --clear build/package/venv
+	build/package/venv/bin/python -m pip install --quiet '.[package]'
+	build/package/venv/bin/pyinstaller --noconfirm --log-level WARN --distpath dist \
+		--workpath build/package app/packaging/pocket-vggt.spec
+	du -sh dist/pocket-vggt
 
 # Remakes what assets/ holds of the exporter's output, after new weights: 15 minutes. Sums depend on
 # the number of threads: with one the same bytes come out again.

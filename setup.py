@@ -14,9 +14,12 @@ class BuildWithAssets(build_py):
     """Copies assets/ to app/data, where app/assets.py looks for it."""
 
     def run(self) -> None:
-        super().run()
         if self.editable_mode:
+            super().run()
             return
+        # What an earlier build has left there would get into the wheel.
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
         for name in ASSETS:
             target = Path(self.build_lib, "app", "data", name)
             shutil.copytree(Path("assets", name), target, dirs_exist_ok=True)

@@ -6,7 +6,8 @@ if sys.argv[1:] == ["engine-program"]:
     # The child process of app.engine: it needs nothing of the command line.
     from app.engine.program import main as serve
 
-    sys.exit(serve())
+    serve()
+    sys.exit()
 
 from app.cli import main
 

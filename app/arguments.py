@@ -2,13 +2,21 @@
 
 import argparse
 import math
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from app.errors import AppError
 from app.reconstruction.masks import MASKS
 
 Corner = tuple[float, float, float]
+
+
+def program() -> list[str]:
+    """The words that start this program again: as it was started, installed or from a checkout."""
+    name = Path(sys.argv[0]).stem
+    return [name] if name == "pocket-vggt" else ["python", "-m", "app"]
 
 
 class Parser(argparse.ArgumentParser):

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from app.arguments import Parser
+from app.arguments import Parser, program
 from app.bench import command as bench_command
 from app.capture import command as devices_command
 from app.engine import command as models_command
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m app",
+        prog=" ".join(program()),
         description="Capture a scene and see it in 3D. Without a command, the window opens.",
     )
     parser.add_argument("--source", help="video, folder of images or camera to start with")

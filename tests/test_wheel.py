@@ -42,11 +42,17 @@ def files_of(folder: Path) -> set[str]:
 
 def test_the_wheel_holds_every_file_that_the_packages_read(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    expected = {f"app/data/{name}/{file}" for name in ASSETS for file in files_of(ROOT / "assets" / name)}
+    expected = {
+        f"app/data/{name}/{file}" for name in ASSETS for file in files_of(ROOT / "assets" / name)
+    }
     for package in ("app", "fgq", "mobile_export"):
         expected |= {f"{package}/{file}" for file in files_of(ROOT / package)}
     # For who packages the app, and what translations are made from.
-    expected = {name for name in expected if not name.startswith("app/packaging/") and not name.endswith(".ts")}
+    expected = {
+        name
+        for name in expected
+        if not name.startswith("app/packaging/") and not name.endswith(".ts")
+    }
     assert expected - names == set()
     extra = {name for name in names - expected if ".dist-info/" not in name}
     assert extra == set()

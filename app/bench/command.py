@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from app.arguments import at_least
+from app.arguments import at_least, program
 from app.bench.measurement import Measurement, Meter, loop_summary, memory_slope
 from app.bench.played import PlayedSource
 from app.capture import FrameSource, open_source
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         print("\n".join(_lines(result)), end="\n\n", flush=True)
     if arguments.json:
         report = {
-            "command": ["python", "-m", "app", *argv],
+            "command": [*program(), *argv],
             "version": version("pocket-vggt"),
             "source": arguments.source,
             "rate": arguments.rate,

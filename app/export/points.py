@@ -43,11 +43,16 @@ def ply_comments(comments: Sequence[str]) -> list[str]:
 def write_glb(path: Path, selection: Selection) -> None:
     """Binary glTF with the points, and the cameras as lines; in glTF's axes, y up."""
     import trimesh
+    from trimesh.path import Path3D
+    from trimesh.path.entities import Line
 
     cloud = selection.cloud
     points = trimesh.PointCloud(cloud.points * GLTF_AXES, cloud.colors)
-    lines = trimesh.load_path(_frustum_lines(selection.keyframes) * GLTF_AXES)
-    lines.colors = np.tile(np.array(_FRUSTUM_COLOR, np.uint8), (len(lines.entities), 1))
+    ends = (_frustum_lines(selection.keyframes) * GLTF_AXES).reshape(-1, 3)
+    # trimesh.load_path would join them, which takes scipy.
+    segments = [Line(pair) for pair in np.arange(len(ends)).reshape(-1, 2)]
+    colors = np.tile(np.array(_FRUSTUM_COLOR, np.uint8), (len(segments), 1))
+    lines = Path3D(segments, ends, colors=colors, process=False)
     scene = trimesh.Scene({"points": points, "cameras": lines})
     write_file(path, glb_bytes(scene, selection.comments()))
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from app.arguments import add_selection, at_least
+from app.arguments import add_selection, at_least, program
 from app.engine import Bundle
 from app.errors import AppError
 from app.export import write_reconstruction
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     """
     out = Path(arguments.out).resolve()
     _check_output(out)
-    command = shlex.join(["python", "-m", "app", *argv])
+    command = shlex.join([*program(), *argv])
     window_only = ("command", "screenshot")
     settings = {name: value for name, value in vars(arguments).items() if name not in window_only}
     follower = _Follower()

@@ -14,7 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from app.arguments import at_least
+from app.arguments import at_least, program
 from app.capture import (
     Frame,
     FrameSource,
@@ -114,7 +114,7 @@ def _open_writer(arguments: argparse.Namespace, argv: Sequence[str]) -> SessionW
     if arguments.resume and is_session(arguments.out):
         return SessionWriter.resume(arguments.out)
     settings = {
-        "command": shlex.join(["python", "-m", "app", *argv]),
+        "command": shlex.join([*program(), *argv]),
         "version": version("pocket-vggt"),
         "every": arguments.every,
     }

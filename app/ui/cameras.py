@@ -117,9 +117,7 @@ class CameraMarks:
     def _draw_pictures(self, positions: list[int], segments: NDArray[np.float32]) -> None:
         """A quad in the base of each pyramid whose picture is in the atlas."""
         slots = [position % self._slots for position in positions]
-        rows = [
-            i for i, slot in enumerate(slots) if self._owners.get(slot) == positions[i]
-        ]
+        rows = [i for i, slot in enumerate(slots) if self._owners.get(slot) == positions[i]]
         self._shown_pictures = [positions[i] for i in rows]
         self._pictures.visible = bool(rows)
         if not rows:

@@ -8,6 +8,7 @@ from PySide6.QtCore import QBuffer, QEventLoop, QTimer
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
+from app.arguments import program
 from app.assets import icons
 from app.errors import AppError
 from app.files import write_file
@@ -38,9 +39,11 @@ def run(
         # The offscreen platform complains about what it lacks, at every window.
         os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
     elif not _has_display():
-        raise AppError("there is no display; without one there is: python -m app reconstruct")
+        again = " ".join(program())
+        raise AppError(f"there is no display; without one there is: {again} reconstruct")
     application = QApplication(["pocket-vggt"])
     application.setWindowIcon(_icon())
+    application.setDesktopFileName("pocket-vggt")
     settings = user_settings() if remember and not screenshot else Settings()
     while True:
         use_language(application, habits.language_of(settings) if remember else "en")

@@ -47,7 +47,9 @@ class SceneKeyframe:
     def __post_init__(self) -> None:
         points, _, rank = unpack_points(self.packed)
         self.sample, self.sample_rank = points[:SAMPLE].copy(), rank[:SAMPLE].copy()
-        ends = np.stack([points.min(axis=0), points.max(axis=0)]) if len(points) else np.zeros((2, 3))
+        ends = (
+            np.stack([points.min(axis=0), points.max(axis=0)]) if len(points) else np.zeros((2, 3))
+        )
         self.extent = np.array(np.meshgrid(*ends.T)).reshape(3, 8).T.astype(np.float32)
 
     @property

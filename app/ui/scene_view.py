@@ -91,9 +91,7 @@ class SceneView(QWidget):
         """Pack and add a keyframe, see `pack_keyframe`; a worker thread had better pack it."""
         self.add_packed(
             index,
-            pack_keyframe(
-                points_cam, colors, confidence01, world_from_camera, intrinsic, size
-            ),
+            pack_keyframe(points_cam, colors, confidence01, world_from_camera, intrinsic, size),
         )
 
     def add_packed(self, position: int, keyframe: SceneKeyframe) -> None:

@@ -267,7 +267,9 @@ class Stage:
         shown = [(p, c) for p, c in self._clouds.items() if c.shown]
         count = max(1, sum(cloud.count for _, cloud in shown))
         limit = min(1.0, self._pace.points_a_picture / count)
-        share = max(self._share_drawn, min(limit, self._share_drawn + self._pace.points_a_pass / count))
+        share = max(
+            self._share_drawn, min(limit, self._share_drawn + self._pace.points_a_pass / count)
+        )
         for _, cloud in shown:
             cloud.draw_share(self._share_drawn, share)
         self._first_pass.visible = is_first

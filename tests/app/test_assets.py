@@ -13,7 +13,11 @@ import app
 from app.assets import assets_folder, bundle_folders, demo_clip, icons
 
 ROOT = Path(app.__file__).parents[1]
-SHOW = "import json, app.ui.choices as c; print(json.dumps([str(c.DEMO_CLIP), c.find_bundles()[0].value]))"
+SHOW = """
+import json
+from app.ui.choices import DEMO_CLIP, find_bundles
+print(json.dumps([str(DEMO_CLIP), find_bundles()[0].value]))
+"""
 
 
 def shown_from(folder: Path, import_path: Path) -> list[str]:
@@ -91,3 +95,17 @@ def test_the_engine_is_not_misled_by_an_app_in_the_working_folder(tmp_path: Path
         text=True,
     )
     assert result.stdout == "True\n", result.stderr
+
+
+def test_help_names_the_command_that_was_typed(tmp_path: Path) -> None:
+    command = tmp_path / "pocket-vggt"
+    command.write_text("import sys; from app.cli import main; sys.exit(main())")
+    for start, name in (([str(command)], "pocket-vggt"), (["-m", "app"], "python -m app")):
+        result = subprocess.run(
+            [sys.executable, *start, "--help"],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        assert result.stdout.startswith(f"usage: {name} "), result.stderr

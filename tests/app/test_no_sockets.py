@@ -61,7 +61,10 @@ class Watched:
 
 @cache
 def _works(*command: str) -> bool:
-    return bool(shutil.which(command[0])) and not subprocess.run(command, capture_output=True).returncode
+    return (
+        bool(shutil.which(command[0]))
+        and not subprocess.run(command, capture_output=True).returncode
+    )
 
 
 def _strace(log: Path) -> list[str]:
@@ -108,7 +111,15 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp(request.param)
     bundle = ["--bundle", str(BUNDLE)]
     if request.param == "reconstruct":
-        arguments = ["reconstruct", str(demo_clip()), *bundle, "--out", "out", "--max-keyframes", "4"]
+        arguments = [
+            "reconstruct",
+            str(demo_clip()),
+            *bundle,
+            "--out",
+            "out",
+            "--max-keyframes",
+            "4",
+        ]
         written = folder / "out/cloud.ply"
     else:
         images = folder / "images"
@@ -146,7 +157,9 @@ def test_no_native_library_makes_a_socket(run: Watched) -> None:
     if run.system_calls is None:
         pytest.skip("strace is not installed or not permitted here")
     assert any("engine-program" in call for call in run.system_calls)
-    families = {found[1] for call in run.system_calls if (found := re.search(r"socket\((\w+)", call))}
+    families = {
+        found[1] for call in run.system_calls if (found := re.search(r"socket\((\w+)", call))
+    }
     assert families <= {"AF_UNIX", "AF_NETLINK"}, families
 
 

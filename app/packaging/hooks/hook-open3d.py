@@ -2,6 +2,4 @@
 
 from PyInstaller.utils.hooks import collect_dynamic_libs
 
-binaries = [
-    entry for entry in collect_dynamic_libs("open3d") if "_ops" not in entry[0]
-]
+binaries = [entry for entry in collect_dynamic_libs("open3d") if "_ops" not in entry[0]]
