@@ -2,7 +2,7 @@
 
 from app.capture.keyframes import Decision, KeyframeSelector, default_selector
 from app.capture.preprocess import fit_image
-from app.capture.sources import Frame, FrameSource, SourceError, open_source
+from app.capture.sources import Frame, FrameSource, SourceError, SourceInterrupted, open_source
 
 __all__ = [
     "Decision",
@@ -10,6 +10,7 @@ __all__ = [
     "FrameSource",
     "KeyframeSelector",
     "SourceError",
+    "SourceInterrupted",
     "default_selector",
     "fit_image",
     "open_source",

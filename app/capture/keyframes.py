@@ -1,6 +1,7 @@
 """Chooses the frames that are worth a place in the reconstruction."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +96,12 @@ class KeyframeSelector:
 
 
 def default_selector(source: FrameSource, every: int = 1) -> KeyframeSelector:
-    """The selector that fits a source: of a folder it takes every image, somebody chose them."""
+    """The selector that fits a source: of a folder it takes every image, somebody chose them; a
+    session has one of its own.
+    """
+    own: Callable[[int], KeyframeSelector] | None = getattr(source, "make_selector", None)
+    if own:
+        return own(every)
     if isinstance(source, FolderSource):
         return KeyframeSelector(min_motion=0, every=every)
     return KeyframeSelector(every=every)

@@ -24,6 +24,10 @@ class SourceError(AppError):
     """The source cannot be opened or read."""
 
 
+class SourceInterrupted(SourceError):
+    """A camera stopped delivering; `reopen` of the source may bring it back."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """One image of a source: uint8 [H,W,3] RGB, index from 0, time in seconds from the start."""
@@ -56,6 +60,10 @@ def open_source(spec: str, warn: Callable[[str], None] = lambda text: None) -> F
     Raises SourceError with one clear line when there is nothing to read.
     """
     path = Path(spec)
+    if (path / "session.log").is_file():
+        from app.sessions import SessionSource, open_session
+
+        return SessionSource(open_session(path), warn)
     if path.is_dir():
         return FolderSource(path, warn)
     if path.is_file():

@@ -16,10 +16,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.capture import SourceError
-from app.engine import Bundle, BundleError, Engine, EngineError
+from app.capture import SourceError, open_source
+from app.engine import BundleError, Engine, EngineError
 from app.errors import AppError
 from app.export import Selection
+from app.live import OpenSource
 from app.reconstruction import Keyframe
 from app.reconstruction.truth import Accuracy
 from app.ui import style
@@ -62,12 +63,14 @@ class MainWindow(QMainWindow):
         self,
         sources: Sequence[Choice],
         bundles: Sequence[Choice],
-        start_engine: Callable[[Bundle], Engine] = Engine,
+        start_engine: Callable[..., Engine] = Engine,
+        open_source: OpenSource = open_source,
     ) -> None:
-        """sources, bundles: what to offer; start_engine: makes the engine of a run."""
+        """sources, bundles: what to offer; start_engine, open_source: make the parts of a run."""
         super().__init__()
         self.failure = ""
         self._start_engine = start_engine
+        self._open_source = open_source
         self._session: Session | None = None
         self._state = State.IDLE
         self._started = 0.0
@@ -115,7 +118,13 @@ class MainWindow(QMainWindow):
         self._keyframes = []
         made = ["python", "-m", "app", "reconstruct", source.value, "--bundle", model.value]
         self._origin = f"made in the window; the same: {shlex.join([*made, '--out', 'DIR'])}"
-        session = Session(source.value, Path(model.value), self._start_engine, parent=self)
+        session = Session(
+            source.value,
+            Path(model.value),
+            self._start_engine,
+            parent=self,
+            open_source=self._open_source,
+        )
         session.began.connect(self._on_began)
         session.frame_ready.connect(self._on_frame)
         session.grown.connect(self._on_grown)

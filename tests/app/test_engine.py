@@ -103,8 +103,8 @@ def test_program_that_the_runtime_refuses(
     for data in (program.read_bytes()[:1000], b"", b"no program at all" * 100):
         program.write_bytes(data)
         write_manifest(bundle_copy)
-        with pytest.raises(EngineError) as caught:
-            Engine(open_bundle(bundle_copy), threads=1)
+        with pytest.raises(EngineError) as caught, Engine(open_bundle(bundle_copy), threads=1):
+            pass
         assert "\n" not in str(caught.value)
     assert not shared_files()
 
@@ -123,7 +123,7 @@ def test_program_without_the_named_method(
 def test_backend_that_is_not_there(bundle_copy: Path, write_manifest: Callable[..., None]) -> None:
     write_manifest(bundle_copy, backend="coreml")
     with pytest.raises(EngineError, match="no backend coreml"):
-        Engine(open_bundle(bundle_copy), threads=1)
+        Engine(open_bundle(bundle_copy), threads=1).wait_until_loaded()
 
 
 def test_child_ends_with_its_parent(tiny_bundle: Path) -> None:
@@ -131,6 +131,7 @@ def test_child_ends_with_its_parent(tiny_bundle: Path) -> None:
         "import sys, time\n"
         "from app.engine import Engine, open_bundle\n"
         "engine = Engine(open_bundle(sys.argv[1]), threads=1)\n"
+        "engine.wait_until_loaded()\n"
         "print(engine.pid, flush=True)\n"
         "time.sleep(60)\n"
     )

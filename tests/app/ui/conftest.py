@@ -17,7 +17,9 @@ from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from app.capture import open_source
 from app.engine import Bundle, EngineError, Prediction
+from app.live import OpenSource
 from app.ui import style
 from app.ui.choices import Choice
 from app.ui.main_window import MainWindow
@@ -123,6 +125,16 @@ class RoomEngine:
             seconds=0.1,
         )
 
+    def wait_until_loaded(self) -> None:
+        pass
+
+    def restart(self) -> None:
+        pass
+
+    @property
+    def is_closed(self) -> bool:
+        return self.closed
+
     def close(self) -> None:
         self.closed = True
         self.go.set()
@@ -158,10 +170,12 @@ class Driver:
         self.engines: list[RoomEngine] = []
         self.hold = False
         self.windows_left = 1000
+        self.open_source: OpenSource = open_source
         self.window = MainWindow(
             [Choice("Walk", str(source))],
             [Choice("toy, 4 bit", str(bundle))],
             self._start_engine,  # type: ignore[arg-type]
+            lambda spec, warn: self.open_source(spec, warn),
         )
         self.window.show()
         QApplication.processEvents()

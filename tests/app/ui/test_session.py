@@ -39,12 +39,12 @@ class Source:
 
 
 @pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch, room: Any) -> Any:
+def use(driver: Any, room: Any) -> Any:
     """Makes the driver's next run read a Source with these settings."""
 
     def prepare(**settings: Any) -> Source:
         source = Source(room, **settings)
-        monkeypatch.setattr("app.ui.session.open_source", lambda spec, warn: source)
+        driver.open_source = lambda spec, warn: source
         return source
 
     return prepare

@@ -1,0 +1,136 @@
+"""One model at work on the keyframes: its engine, which may die, and its reconstruction."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.capture import Frame
+from app.engine import Bundle, Engine, EngineError, Prediction
+from app.live.events import Growth, KeyframeView, StageTimes
+from app.reconstruction import Keyframe, Reconstructor, WindowUpdate, keyframe_cloud
+
+TRIES = 3
+"""So often one window of views is given to an engine that dies on it."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A keyframe on its way to the lanes.
+
+    decode, select: seconds that it took to read and to choose it; at: when it was chosen
+    (time.perf_counter).
+    """
+
+    frame: Frame
+    decode: float
+    select: float
+    at: float
+
+
+class Lane:
+    """Gives keyframes to one model; a runtime that dies is started anew and asked again."""
+
+    def __init__(
+        self,
+        index: int,
+        engine: Engine,
+        views: int,
+        overlap: int,
+        warn: Callable[[str], None],
+    ) -> None:
+        """Raises AppError when the bundle does not take windows of that many views."""
+        self._index = index
+        self._engine = engine
+        steady = cast(Engine, _SteadyEngine(engine, warn))
+        self._reconstructor = Reconstructor(steady, views, overlap)
+        self._waiting: list[Chosen] = []
+        self._views = 0
+        self._seconds = 0.0
+
+    @property
+    def keyframes(self) -> list[Keyframe]:
+        """All keyframes so far."""
+        return self._reconstructor.keyframes
+
+    def take(self, chosen: Chosen) -> Growth | None:
+        """Add a keyframe; a Growth when a window was full. Raises EngineError."""
+        self._waiting.append(chosen)
+        start = time.perf_counter()
+        return self._grow(self._reconstructor.add(chosen.frame), start)
+
+    def finish(self) -> Growth | None:
+        """Reconstruct what is left, a window that is not full. Raises EngineError."""
+        start = time.perf_counter()
+        return self._grow(self._reconstructor.finish(), start)
+
+    def _grow(self, update: WindowUpdate | None, start: float) -> Growth | None:
+        if update is None:
+            return None
+        aligned = time.perf_counter()
+        self._views += update.views
+        self._seconds += update.seconds_inference
+        keyframes = self._reconstructor.keyframes
+        positions = sorted({*update.new, *update.changed})
+        views = [_view(position, keyframes[position]) for position in positions]
+        taken, self._waiting = self._waiting[: len(update.new)], self._waiting[len(update.new) :]
+        now = time.perf_counter()
+        # Of an engine that died on the way, the time that this took was spent waiting.
+        worked = update.seconds_inference + update.seconds_align
+        oldest, newest = taken[0].at if taken else start, taken[-1].at if taken else start
+        return Growth(
+            lane=self._index,
+            update=update,
+            views=views,
+            keyframes=[replace(keyframe) for keyframe in keyframes],
+            stages=StageTimes(
+                decode=taken[-1].decode if taken else 0.0,
+                select=taken[-1].select if taken else 0.0,
+                fill=newest - oldest,
+                wait=max(0.0, aligned - newest - worked),
+                infer=update.seconds_inference,
+                align=update.seconds_align,
+                fuse=now - aligned,
+            ),
+            accepted=oldest,
+            latencies=[now - chosen.at for chosen in taken],
+            views_per_second=self._views / self._seconds if self._seconds else 0.0,
+            peak_memory=self._engine.peak_memory,
+        )
+
+
+class _SteadyEngine:
+    """An engine as a Reconstructor sees it, with the child behind it started anew on death."""
+
+    def __init__(self, engine: Engine, warn: Callable[[str], None]) -> None:
+        self._engine = engine
+        self._warn = warn
+        self.bundle: Bundle = engine.bundle
+
+    def infer(self, images: NDArray[np.uint8]) -> Prediction:
+        """As `Engine.infer`; raises EngineError when the last try failed, or after `close`."""
+        for attempt in range(1, TRIES + 1):
+            try:
+                return self._engine.infer(images)
+            except EngineError as error:
+                if attempt == TRIES or self._engine.is_closed:
+                    raise
+                self._warn(f"{error}; it is started again ({attempt + 1} of {TRIES} tries)")
+                self._engine.restart()
+        raise AssertionError
+
+
+def _view(position: int, keyframe: Keyframe) -> KeyframeView:
+    return KeyframeView(
+        position=position,
+        frame=keyframe.index,
+        cloud=keyframe_cloud(keyframe),
+        world_from_camera=keyframe.world_from_camera,
+        intrinsic=keyframe.intrinsic,
+        depth=keyframe.depth,
+        confidence=keyframe.confidence,
+        image=keyframe.image,
+    )

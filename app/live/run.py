@@ -1,0 +1,229 @@
+"""One run: a source through one or several models at once."""
+
+import sys
+import textwrap
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any, Protocol
+
+from app.capture import Decision, Frame, FrameSource, open_source
+from app.engine import Bundle, Engine, open_bundle
+from app.errors import AppError
+from app.live.events import Beginning, Growth, Listener
+from app.live.lane import Lane
+from app.live.reader import Reader
+from app.reconstruction import Keyframe
+from app.reconstruction.truth import find_truth
+
+OpenSource = Callable[[str, Callable[[str], None]], FrameSource]
+
+
+class Recorder(Protocol):
+    """What a run needs of app.sessions.SessionWriter."""
+
+    def add_frame(self, frame: Frame, decision: Decision) -> None: ...
+
+    def set_keyframes(self, keyframes: Sequence[Keyframe]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class LiveRun:
+    """Source -> keyframes -> a reconstruction by each of the models.
+
+    One thread reads frames and chooses keyframes, so that the capture goes on whatever the models
+    do. A second one gives each keyframe to one model after the other (the lanes): they take turns,
+    because two runtimes at once on a small machine would each take twice as long and more. The
+    listener is called from these threads.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        bundles: Sequence[Path],
+        listener: Listener,
+        *,
+        views: int = 4,
+        overlap: int = 2,
+        every: int = 1,
+        threads: int | None = None,
+        record_to: Path | None = None,
+        start_engine: Callable[..., Engine] = Engine,
+        limit: int | None = None,
+        open_source: OpenSource = open_source,
+    ) -> None:
+        """bundles: one a lane; views, overlap: of the windows; every: look at each n-th frame only;
+        threads: of each runtime; record_to: folder of the session to write; limit: keyframes after
+        which the capture ends.
+        """
+        self.engines: list[Engine] = []
+        self._spec = source
+        self._paths = list(bundles)
+        self._listener = listener
+        self._views, self._overlap, self._every = views, overlap, every
+        self._threads = threads
+        self._record_to = record_to
+        self._start_engine = start_engine
+        self._limit = limit
+        self._open_source = open_source
+        self._lock = threading.Lock()
+        self._source: FrameSource | None = None
+        self._reader: Reader | None = None
+        self._recorder: Recorder | None = None
+        self._paused = self._stopped = self._abandoned = False
+        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def pause(self) -> None:
+        """Read no more frames until `resume`; keyframes that wait are still worked on."""
+        with self._lock:
+            self._paused = True
+            if self._reader:
+                self._reader.pause()
+
+    def resume(self) -> None:
+        """Go on reading; a camera that was interrupted is opened again first."""
+        with self._lock:
+            self._paused = False
+            if self._reader:
+                self._reader.resume()
+
+    def stop(self) -> None:
+        """Read no more frames; what was captured is still finished."""
+        with self._lock:
+            self._stopped = True
+            if self._reader:
+                self._reader.stop()
+
+    def abandon(self) -> None:
+        """End at once, whatever is unfinished, and wait for the threads (up to 5 seconds)."""
+        self._abandoned = True
+        self.stop()
+        for engine in [*self.engines]:
+            engine.close()
+        self.join(timeout=5)
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the end, up to `timeout` seconds; whether it came."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def latest_frame(self) -> tuple[Frame, Decision] | None:
+        """The newest frame, and whether it became a keyframe."""
+        return self._reader.latest if self._reader else None
+
+    @property
+    def frames(self) -> int:
+        """Frames that were looked at so far."""
+        return self._reader.frames if self._reader else 0
+
+    @property
+    def refused(self) -> Counter[str]:
+        """How many frames became no keyframe so far, by reason."""
+        return Counter(self._reader.refused) if self._reader else Counter()
+
+    def _run(self) -> None:
+        try:
+            with ExitStack() as stack:
+                self._work(stack)
+        except AppError as error:
+            self._fail(error)
+        except OSError as error:
+            self._fail(AppError(f"{error.filename or 'system'}: {error.strerror or error}"))
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            what = textwrap.shorten(f"{type(error).__name__}: {error}", 200)
+            self._fail(AppError(f"internal error: {what}"))
+        finally:
+            self._listener.ended()
+
+    def _fail(self, error: AppError) -> None:
+        if not self._abandoned:
+            self._listener.failed(error)
+
+    def _work(self, stack: ExitStack) -> None:
+        bundles = [open_bundle(path) for path in self._paths]
+        source = stack.enter_context(closing(self._open_source(self._spec, self._listener.warned)))
+        options = [self._threads] if self._threads else []
+        for bundle in bundles:
+            self.engines.append(self._start_engine(bundle, *options))
+            stack.callback(self.engines[-1].close)
+        lanes = [
+            Lane(index, engine, self._views, self._overlap, self._listener.warned)
+            for index, engine in enumerate(self.engines)
+        ]
+        # They load side by side.
+        for engine in self.engines:
+            if self._abandoned:
+                return
+            engine.wait_until_loaded()
+        if self._record_to:
+            self._recorder = self._open_recorder(self._record_to, bundles)
+            stack.callback(self._try_to_record, self._recorder.close)
+        self._listener.began(Beginning(tuple(bundles), source.length, source.is_live))
+        self._capture(source, lanes)
+        truth = find_truth(self._spec)
+        for index, lane in enumerate(lanes):
+            if truth and lane.keyframes and not self._abandoned:
+                self._listener.assessed(index, truth.compare(lane.keyframes))
+
+    def _capture(self, source: FrameSource, lanes: list[Lane]) -> None:
+        reader = Reader(source, self._listener, self._record, self._every, self._limit)
+        with self._lock:
+            self._reader = reader
+            if self._paused:
+                reader.pause()
+            if self._stopped:
+                reader.stop()
+        reader.start()
+        try:
+            for chosen in reader:
+                for lane in lanes:
+                    self._publish(lane.take(chosen))
+            for lane in lanes:
+                self._publish(lane.finish())
+        finally:
+            reader.end()
+        if reader.failure:
+            raise reader.failure
+
+    def _publish(self, growth: Growth | None) -> None:
+        if self._abandoned:
+            raise AppError("the run was abandoned")
+        if growth is None:
+            return
+        self._listener.grown(growth)
+        if growth.lane == 0 and self._recorder:
+            self._try_to_record(self._recorder.set_keyframes, growth.keyframes)
+
+    def _record(self, frame: Frame, decision: Decision) -> None:
+        if self._recorder:
+            self._try_to_record(self._recorder.add_frame, frame, decision)
+
+    def _try_to_record(self, write: Callable[..., None], *what: Any) -> None:
+        """A disk that is full ends the recording, not the run."""
+        try:
+            write(*what)
+        except AppError as error:
+            self._recorder = None
+            self._listener.warned(f"the recording stopped: {error}")
+
+    def _open_recorder(self, folder: Path, bundles: list[Bundle]) -> Recorder:
+        from app.sessions import SessionWriter
+
+        settings = {
+            "bundles": [str(path) for path in self._paths],
+            "models": [{"name": b.name, "precision": b.precision} for b in bundles],
+            "views": self._views,
+            "overlap": self._overlap,
+            "every": self._every,
+        }
+        return SessionWriter(folder, self._spec, settings)
