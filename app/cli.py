@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from app.arguments import Parser, add_selection, at_least
 from app.capture import FrameSource, KeyframeSelector, default_selector, open_source
+from app.compare import command as compare_command
 from app.engine import Bundle, Engine, open_bundle
 from app.errors import AppError
 from app.export import command as export_command
@@ -46,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         if arguments.command == "export":
             export_command.run(arguments, argv)
+            return 0
+        if arguments.command == "compare":
+            compare_command.run(arguments, argv)
             return 0
         from app.ui.main_window import run
 
@@ -221,6 +225,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_selection(command)
     export_command.add_parser(commands)
+    compare_command.add_parser(commands)
     return parser
 
 

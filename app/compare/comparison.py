@@ -72,9 +72,7 @@ def _difference(
     return difference(lane.keyframes, reference, source_size) if lane.keyframes else None
 
 
-def _error(
-    lane: Lane, truth: Truth, source_size: tuple[int, int] | None
-) -> Difference | None:
+def _error(lane: Lane, truth: Truth, source_size: tuple[int, int] | None) -> Difference | None:
     # On the pixels of its own network: the truth fits every size.
     true = truth.keyframes(lane.keyframes)
     return difference(lane.keyframes, true, source_size) if true else None

@@ -127,7 +127,7 @@ def lane_titles(models: Sequence[Model | None]) -> list[str]:
 
 
 def precision_words(precision: str) -> str:
-    """"8da4w-g32" is 4 bit, "fp32" full precision; others by their own name."""
+    """ "8da4w-g32" is 4 bit, "fp32" full precision; others by their own name."""
     if "4w" in precision:
         return "4 bit"
     return "full precision" if precision == "fp32" else precision
@@ -155,9 +155,7 @@ def _figures(lane: Lane) -> Figures:
         windows=sum(entry.windows for entry in lane.times),
         first_window=lane.times[0].seconds["infer"] if lane.times else None,
         window=_percentiles(seconds) if seconds else None,
-        stages={
-            name: float(np.median([entry.seconds[name] for entry in whole])) for name in STAGES
-        }
+        stages={name: float(np.median([entry.seconds[name] for entry in whole])) for name in STAGES}
         if whole
         else None,
         views_per_second=sum(entry.views for entry in whole) / spent if spent > 0 else None,

@@ -135,9 +135,7 @@ def align_cameras(keyframes: Sequence[Keyframe], reference: Sequence[Keyframe]) 
     return Sim3(scale, rotation, target - scale * middle)
 
 
-def fitted(
-    values: Map, shape: tuple[int, ...], source_size: tuple[int, int] | None
-) -> Map:
+def fitted(values: Map, shape: tuple[int, ...], source_size: tuple[int, int] | None) -> Map:
     """A map [h,w] on the pixels of another network's image (H, W); 0 where it does not reach.
 
     Without the size of the source nothing is known about other sizes: all 0.
@@ -166,8 +164,7 @@ def _depth_scale(
 ) -> float:
     """The median of reference / depth over all common pixels."""
     ratios = [
-        r.depth[seen] / depth[seen]
-        for depth, r, seen in zip(depths, reference, known, strict=True)
+        r.depth[seen] / depth[seen] for depth, r, seen in zip(depths, reference, known, strict=True)
     ]
     joined = np.concatenate(ratios)
     return float(np.median(joined)) if len(joined) else 1.0

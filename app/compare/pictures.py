@@ -33,9 +33,9 @@ def color_difference(values: NDArray[np.float32], limit: float) -> NDArray[np.ui
     """Relative differences [H,W] as a picture [H,W,3]: black none, bright the limit and above."""
     known = ~np.isnan(values)
     place = np.clip(np.where(known, values, 0) / limit, 0, 1)
-    colored = cv2.applyColorMap(
-        np.rint(255 * place).astype(np.uint8), cv2.COLORMAP_INFERNO
-    )[..., ::-1].copy()
+    colored = cv2.applyColorMap(np.rint(255 * place).astype(np.uint8), cv2.COLORMAP_INFERNO)[
+        ..., ::-1
+    ].copy()
     colored[~known] = UNKNOWN
     return colored
 

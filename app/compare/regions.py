@@ -16,9 +16,7 @@ def resample(
 
     source_size: (H, W) of the source's frames.
     """
-    axes = [
-        _positions(values.shape, size, source_size, axis).astype(np.float32) for axis in (0, 1)
-    ]
+    axes = [_positions(values.shape, size, source_size, axis).astype(np.float32) for axis in (0, 1)]
     rows, columns = np.meshgrid(*axes, indexing="ij")
     moved: NDArray[np.float32] = cv2.remap(
         values, columns, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0

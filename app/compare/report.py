@@ -64,8 +64,8 @@ def findings(comparison: Comparison) -> list[str]:
             lines.append(f"{_capital(lane.title)} has no result to compare.")
             continue
         lines.append(
-            f"{_capital(lane.title)} differs from {reference.title} by {percent(apart.depth_percent)}"
-            f" of the depth (mean over pixels; median {percent(apart.depth_median_percent)}), by"
+            f"{_capital(lane.title)} differs from {reference.title} by"
+            f" {percent(apart.depth_percent)} of the depth (mean over pixels; median {percent(apart.depth_median_percent)}), by"
             f" {number(apart.rotation_deg)}° in the cameras' rotation and by"
             f" {percent(apart.translation_percent)} of the path in their place."
         )

@@ -126,8 +126,9 @@ def _by_keyframe(series: Series, word: str) -> str:
         high = top([value for *_, y in lines for value in y])
         plot = Plot((min(frames), max(frames)), (0, high), "frame", label, _SMALL)
         for title, tint, x, y in lines:
+            titles = [f"{title}, frame {n}: {v:.3g}" for n, v in zip(x, y, strict=True)]
             plot.line(x, y, tint)
-            plot.dots(x, y, tint, 2.5, [f"{title}, frame {n}: {v:.3g}" for n, v in zip(x, y)])
+            plot.dots(x, y, tint, 2.5, titles)
         plots.append(plot.svg(f"{label} by keyframe"))
     names = legend((title, tint) for title, tint, _ in series)
     return _figure(f'{names}<div class="row">{"".join(plots)}</div>', "")

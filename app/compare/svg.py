@@ -200,9 +200,7 @@ def _rule(x0: float, y0: float, x1: float, y1: float) -> str:
     return f'<line {ends} stroke="{GRID}"/>'
 
 
-def _text(
-    x: float, y: float, text: str, anchor: str, color: str = FAINT, extra: str = ""
-) -> str:
+def _text(x: float, y: float, text: str, anchor: str, color: str = FAINT, extra: str = "") -> str:
     at = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{color}"'
     return f"<text {at} {extra}>{escape(text)}</text>"
 

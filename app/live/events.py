@@ -118,6 +118,9 @@ class Listener(Protocol):
     def assessed(self, lane: int, accuracy: Accuracy) -> None:
         """How far a lane is off the truth, where that is known."""
 
+    def lane_failed(self, lane: int, error: AppError) -> None:
+        """A lane cannot go on; the others do."""
+
     def failed(self, error: AppError) -> None:
         """The run cannot go on."""
 
@@ -139,6 +142,8 @@ class Subscriber:
     def warned(self, message: str) -> None: ...
 
     def assessed(self, lane: int, accuracy: Accuracy) -> None: ...
+
+    def lane_failed(self, lane: int, error: AppError) -> None: ...
 
     def failed(self, error: AppError) -> None: ...
 

@@ -43,7 +43,7 @@ class Lane:
         warn: Callable[[str], None],
     ) -> None:
         """Raises AppError when the bundle does not take windows of that many views."""
-        self._index = index
+        self.index = index
         self._engine = engine
         steady = cast(Engine, _SteadyEngine(engine, warn))
         self._reconstructor = Reconstructor(steady, views, overlap)
@@ -82,7 +82,7 @@ class Lane:
         worked = update.seconds_inference + update.seconds_align
         oldest, newest = taken[0].at if taken else start, taken[-1].at if taken else start
         return Growth(
-            lane=self._index,
+            lane=self.index,
             update=update,
             views=views,
             keyframes=[replace(keyframe) for keyframe in keyframes],

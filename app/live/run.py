@@ -171,9 +171,9 @@ class LiveRun:
         self._listener.began(Beginning(tuple(bundles), source.length, source.is_live))
         self._capture(source, lanes)
         truth = find_truth(self._spec)
-        for index, lane in enumerate(lanes):
+        for lane in lanes:
             if truth and lane.keyframes and not self._abandoned:
-                self._listener.assessed(index, truth.compare(lane.keyframes))
+                self._listener.assessed(lane.index, truth.compare(lane.keyframes))
 
     def _capture(self, source: FrameSource, lanes: list[Lane]) -> None:
         reader = Reader(source, self._listener, self._record, self._every, self._limit)
@@ -186,14 +186,25 @@ class LiveRun:
         reader.start()
         try:
             for chosen in reader:
-                for lane in lanes:
-                    self._publish(lane.take(chosen))
-            for lane in lanes:
-                self._publish(lane.finish())
+                self._give(lanes, lambda lane, chosen=chosen: lane.take(chosen))
+            self._give(lanes, lambda lane: lane.finish())
         finally:
             reader.end()
         if reader.failure:
             raise reader.failure
+
+    def _give(self, lanes: list[Lane], step: Callable[[Lane], Growth | None]) -> None:
+        """Let each lane do a step; one that fails drops out, and the last one ends the run."""
+        for lane in [*lanes]:
+            try:
+                growth = step(lane)
+            except AppError as error:
+                if len(lanes) == 1 or self._abandoned:
+                    raise
+                lanes.remove(lane)
+                self._listener.lane_failed(lane.index, error)
+            else:
+                self._publish(growth)
 
     def _publish(self, growth: Growth | None) -> None:
         if self._abandoned:
