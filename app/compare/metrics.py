@@ -1,8 +1,10 @@
 """How far one reconstruction is from another of the very same frames, or from the truth.
 
-Two networks answer in frames and scales of their own. Cameras are compared after the Sim(3) that
-fits the cameras best, depth after one scale for the whole sequence, points after one Sim(3) for
-both. Nothing is fitted keyframe by keyframe: that would hide drift.
+Two networks answer in frames and scales of their own. Camera centres are compared after the Sim(3)
+that fits them best (as evo does), rotations after the one rotation that fits these best, because
+the centres of a straight path leave it open; depth after one scale for the whole sequence, points
+after one Sim(3) for cameras and depth. Nothing is fitted keyframe by keyframe: that would hide
+drift.
 """
 
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from app.compare.confidence import ConfidenceCurve, confidence_curve
 from app.compare.regions import resample
 from app.errors import AppError
-from app.geometry import Floats, Sim3, invert_se3, rotation_angle
+from app.geometry import Floats, Sim3, invert_se3, rotation_angle, umeyama
 from app.reconstruction import Keyframe
 from app.reconstruction.align import align_window, average_rotations
 
@@ -29,7 +31,7 @@ class KeyframeDifference:
     distance of their centres, percent of the length of the reference's path; depth: |d - r| / r
     [H,W] of the reference's pixels, NaN where either is unknown; depth_percent: its mean in
     percent; point_percent: median distance of the points of a pixel, percent of its depth. Figures
-    without a meaning (a path of no length, no common pixel) are NaN.
+    without a meaning (place on a path of no length or of two cameras, no common pixel) are NaN.
     """
 
     frame: int
@@ -119,20 +121,17 @@ def difference(
 def align_cameras(keyframes: Sequence[Keyframe], reference: Sequence[Keyframe]) -> Sim3:
     """The Sim(3) that takes cameras to those of the reference, in the same order.
 
-    The rotation is the median of the cameras' own, so that a straight path, or one of two cameras,
-    leaves nothing free; scale and shift are the least squares of the centres. Cameras that do not
-    move get the scale 1.
+    Least squares of the centres. Of fewer than three cameras, which leave the rotation open, the
+    rotation is that of the cameras themselves.
     """
     mine, theirs = _extrinsics(keyframes), _extrinsics(reference)
-    rotation = average_rotations(
-        np.swapaxes(theirs[:, :, :3], 1, 2) @ mine[:, :, :3], np.ones(len(mine))
-    )
-    centres, targets = invert_se3(mine)[:, :, 3] @ rotation.T, invert_se3(theirs)[:, :, 3]
-    middle, target = centres.mean(0), targets.mean(0)
-    spread = ((centres - middle) ** 2).sum()
-    product = ((centres - middle) * (targets - target)).sum()
-    scale = float(product / spread) if spread > 0 and product > 0 else 1.0
-    return Sim3(scale, rotation, target - scale * middle)
+    centres, targets = invert_se3(mine)[:, :, 3], invert_se3(theirs)[:, :, 3]
+    if len(centres) >= 3:
+        return umeyama(centres, targets)
+    rotation = _common_rotation(mine, theirs)
+    moved = umeyama(centres @ rotation.T, targets)
+    shift = targets.mean(0) - moved.scale * centres.mean(0) @ rotation.T
+    return Sim3(moved.scale, rotation, shift)
 
 
 def fitted(values: Map, shape: tuple[int, ...], source_size: tuple[int, int] | None) -> Map:
@@ -150,13 +149,21 @@ def _pose_deviations(
     mine: Sequence[Keyframe], theirs: Sequence[Keyframe], pose: Sim3
 ) -> tuple[Floats, Floats]:
     """Degrees [S] and percent of the reference's path [S] between the cameras."""
-    moved, target = pose.move_extrinsic(_extrinsics(mine)), _extrinsics(theirs)
-    rotation = moved[:, :, :3] @ np.swapaxes(target[:, :, :3], 1, 2)
-    centres, targets = invert_se3(moved)[:, :, 3], invert_se3(target)[:, :, 3]
+    estimate, target = _extrinsics(mine), _extrinsics(theirs)
+    turned = estimate[:, :, :3] @ _common_rotation(estimate, target).T
+    angles = np.degrees(rotation_angle(turned @ np.swapaxes(target[:, :, :3], 1, 2)))
+    centres, targets = pose.apply(invert_se3(estimate)[:, :, 3]), invert_se3(target)[:, :, 3]
     path = np.linalg.norm(np.diff(targets, axis=0), axis=1).sum()
-    shifts = np.linalg.norm(centres - targets, axis=1)
-    percent = 100 * shifts / path if path > 0 else np.full(len(shifts), np.nan)
-    return np.degrees(rotation_angle(rotation)), percent
+    # Two centres always fit two others.
+    if len(centres) < 3 or path == 0:
+        return angles, np.full(len(centres), np.nan)
+    return angles, 100 * np.linalg.norm(centres - targets, axis=1) / path
+
+
+def _common_rotation(mine: Floats, theirs: Floats) -> Floats:
+    """The rotation [3,3] of the world that takes cameras [S,3,4] to others, a robust mean."""
+    each = np.swapaxes(theirs[:, :, :3], 1, 2) @ mine[:, :, :3]
+    return average_rotations(each, np.ones(len(each)))
 
 
 def _depth_scale(

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from app.compare.comparison import Comparison
+from app.compare.lanes import ratio
 from app.compare.report_maps import keyframe_maps
 from app.compare.report_plots import (
     confidence_figures,
@@ -20,14 +21,27 @@ from app.compare.report_plots import (
 )
 from app.compare.report_style import STYLE
 from app.compare.report_tables import (
+    COST_WORDS,
+    FigureRow,
     cuts_table,
     difference_table,
     figures_table,
+    joules,
+    mebibytes,
+    megabytes,
     number,
     percent,
     plain_table,
+    seconds,
     times,
 )
+
+_COSTS: list[FigureRow] = [
+    ("time of a window", lambda f: f.window and f.window["p50"], seconds),
+    ("peak memory", lambda f: f.memory, mebibytes),
+    ("model file", lambda f: f.model_bytes, megabytes),
+    ("energy a view", lambda f: f.joules_per_view, joules),
+]
 
 _PACKAGES = ("pocket-vggt", "executorch", "torch", "numpy", "opencv-python")
 
@@ -37,7 +51,7 @@ def report_page(comparison: Comparison, command: str = "") -> str:
     names = [lane.title for lane in comparison.lanes]
     title = f"{' against '.join([*names[1:], names[0]])}: {Path(comparison.source).name}"
     sections = [
-        ("Cost", figures_table(comparison.lanes) + latency_figures(comparison.lanes)),
+        ("Cost", _cost(comparison)),
         (_accuracy_title(comparison), difference_table(comparison)),
         ("Cameras from above", trajectory_figure(comparison)),
         ("Keyframe by keyframe", keyframe_figures(comparison)),
@@ -65,37 +79,28 @@ def findings(comparison: Comparison) -> list[str]:
             continue
         lines.append(
             f"{_capital(lane.title)} differs from {reference.title} by"
-            f" {percent(apart.depth_percent)} of the depth (mean over pixels; median {percent(apart.depth_median_percent)}), by"
-            f" {number(apart.rotation_deg)}° in the cameras' rotation and by"
-            f" {percent(apart.translation_percent)} of the path in their place."
+            f" {percent(apart.depth_percent)} of the depth (mean over pixels; median"
+            f" {percent(apart.depth_median_percent)}), its cameras by {number(apart.rotation_deg)}° in rotation and by"
+            f" {percent(apart.translation_percent)} of the path in position."
         )
         mine, theirs = lane.figures(), reference.figures()
         costs = [
-            f"{times(mine.window['p50'], theirs.window['p50'])} the time of a window"
-            if mine.window and theirs.window
-            else "",
-            f"{times(mine.memory, theirs.memory)} the peak memory"
-            if mine.memory and theirs.memory
-            else "",
-            f"{times(mine.model_bytes, theirs.model_bytes)} the model file"
-            if mine.model_bytes and theirs.model_bytes
-            else "",
-            f"{times(mine.joules_per_view, theirs.joules_per_view)} the energy"
-            if mine.joules_per_view and theirs.joules_per_view
-            else "",
+            f"{times(find(mine), find(theirs))} the {what} ({write(find(mine))} instead of"
+            f" {write(find(theirs))})"
+            for what, find, write in _COSTS
+            if ratio(find(mine), find(theirs)) is not None
         ]
-        known = [cost for cost in costs if cost]
-        if known:
-            lines.append(f"It takes {_enumerate(known)} of {reference.title}.")
-    named = zip(comparison.lanes, comparison.accuracies, strict=False)
+        if costs:
+            lines.append(f"{_capital(lane.title)} takes {_enumerate(costs)}.")
+    named = zip(comparison.lanes, comparison.errors, strict=False)
     errors = [
-        f"{lane.title} {percent(100 * accuracy.depth.abs_rel if accuracy.depth else float('nan'))}"
-        f" of the depth and {percent(accuracy.pose.ate_percent)} of the path"
-        for lane, accuracy in named
-        if accuracy
+        f"{lane.title} by {percent(error.depth_percent)} of the depth and"
+        f" {percent(error.translation_percent)} of the path"
+        for lane, error in named
+        if error
     ]
     if errors:
-        lines.append(f"Off the truth, on average: {'; '.join(errors)}.")
+        lines.append(f"Off the truth: {'; '.join(errors)}.")
     return lines
 
 
@@ -110,6 +115,14 @@ def machine() -> dict[str, str]:
         "Python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES},
     }
+
+
+def _cost(comparison: Comparison) -> str:
+    lanes = comparison.lanes
+    return (
+        f'<div class="row"><div>{figures_table(lanes)}</div>{latency_figures(lanes)}</div>'
+        f'<p class="small">{COST_WORDS}</p>'
+    )
 
 
 def _lead(comparison: Comparison) -> str:

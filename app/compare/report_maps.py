@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.compare.comparison import Comparison
-from app.compare.metrics import KeyframeDifference
+from app.compare.metrics import Difference, KeyframeDifference
 from app.compare.pictures import color_difference, data_uri, difference_limit, difference_ramp
 from app.compare.report_plots import differences, errors
 from app.compare.report_tables import number, percent
@@ -21,20 +21,20 @@ SHOWN = 6
 
 def keyframe_maps(comparison: Comparison) -> str:
     """A row of pictures for some keyframes, from the first to the last, the worst among them."""
-    compared = [entry for _, _, entry in (*differences(comparison), *errors(comparison))]
-    if not compared:
+    apart = [entry for _, _, entry in differences(comparison)]
+    wrong = [entry for _, _, entry in errors(comparison)]
+    if not apart and not wrong:
         return "<p>n/a</p>"
-    limit = difference_limit(compared)
-    rows = [_keyframe(comparison, frame, limit) for frame in chosen_frames(comparison)]
-    legend = (
-        f'<div class="ramp">0 <img src="{data_uri(difference_ramp())}" alt="from black to bright">'
-        f" {100 * limit:g} % of the depth and above; grey: nothing to compare</div>"
-    )
+    # Between two precisions there is much less than to the truth: on one scale it would be black.
+    limits = difference_limit(apart), difference_limit(wrong)
+    rows = [_keyframe(comparison, frame, *limits) for frame in chosen_frames(comparison)]
+    legends = _legend("difference", limits[0]) if apart else ""
+    legends += _legend("error", limits[1]) if any(_has_depth(entry) for entry in wrong) else ""
     text = (
-        "Depth: near is warm, far is cold, in the colours of the first lane’s depth. Differences"
-        " and errors: share of the depth, all pictures on this one scale."
+        "Depth: near is warm, far is cold; all lanes of a frame in the colours of the first one’s"
+        " range. Differences and errors: share of the depth, each on its one scale in all frames."
     )
-    return f'<p class="small">{text}</p>{legend}{"".join(rows)}'
+    return f'<p class="small">{text}</p>{legends}{"".join(rows)}'
 
 
 def chosen_frames(comparison: Comparison) -> list[int]:
@@ -42,6 +42,9 @@ def chosen_frames(comparison: Comparison) -> list[int]:
     entries = [k for _, _, apart in differences(comparison) for k in apart.keyframes]
     if not entries:
         entries = [k for _, _, error in errors(comparison) for k in error.keyframes]
+    # With the truth, rather those that it has a depth for.
+    true = [k for _, _, e in errors(comparison) for k in e.keyframes if k.depth_percent > 0]
+    entries = [k for k in entries if k.frame in {entry.frame for entry in true}] or entries
     frames = sorted({entry.frame for entry in entries})
     places = np.unique(np.linspace(0, len(frames) - 1, min(SHOWN - 1, len(frames))).astype(int))
     chosen = {frames[place] for place in places}
@@ -51,7 +54,18 @@ def chosen_frames(comparison: Comparison) -> list[int]:
     return sorted(chosen)
 
 
-def _keyframe(comparison: Comparison, frame: int, limit: float) -> str:
+def _legend(word: str, limit: float) -> str:
+    return (
+        f'<div class="ramp"><span>{word}</span> 0 <img src="{data_uri(difference_ramp())}" alt='
+        f'"from black to bright"> {100 * limit:g} % of the depth and above; grey: not known</div>'
+    )
+
+
+def _has_depth(entry: Difference) -> bool:
+    return not np.isnan(entry.depth_percent)
+
+
+def _keyframe(comparison: Comparison, frame: int, limit: float, error_limit: float) -> str:
     lanes = [(lane.title, _find(lane.keyframes, frame)) for lane in comparison.lanes]
     reference = lanes[0][1]
     assert reference is not None, "only frames of the reference are compared"
@@ -69,14 +83,16 @@ def _keyframe(comparison: Comparison, frame: int, limit: float) -> str:
     for title, _, error in errors(comparison):
         if (entry := _entry(error.keyframes, frame)) and not np.isnan(entry.depth_percent):
             cells.append(
-                _cell(color_difference(entry.depth, limit), f"error, {title}: {_words(entry)}")
+                _cell(
+                    color_difference(entry.depth, error_limit), f"error, {title}: {_words(entry)}"
+                )
             )
     return f'<h3>Frame {frame}</h3><div class="maps">{"".join(cells)}</div>'
 
 
 def _words(entry: KeyframeDifference) -> str:
     return (
-        f"depth {percent(entry.depth_percent)}, rotation {number(entry.rotation_deg)}°, place"
+        f"depth {percent(entry.depth_percent)}, rotation {number(entry.rotation_deg)}°, position"
         f" {percent(entry.translation_percent)}"
     )
 

@@ -35,10 +35,12 @@ def trajectory_figure(comparison: Comparison) -> str:
     paths = [(title, tint, _centres(found, reference)) for title, tint, found in lanes]
     x_range, y_range = bounds([path[:, [0, 2]] for _, _, path in paths])
     plot = Plot(x_range, y_range, "right", "forward", (620, 420), equal=True)
-    for title, tint, path in reversed(paths):
-        plot.line(path[:, 0], path[:, 2], tint, dashed=tint == TRUTH_COLOR)
+    for place, (title, tint, path) in enumerate(paths):
+        # The others are drawn over the first: where they agree both stay visible.
+        width = 6 if place == 0 else 2
+        plot.line(path[:, 0], path[:, 2], tint, tint == TRUTH_COLOR, width)
         names = [f"{title}, keyframe {place + 1}" for place in range(len(path))]
-        plot.dots(path[:, 0], path[:, 2], tint, 2.5, names)
+        plot.dots(path[:, 0], path[:, 2], tint, 4.5 if place == 0 else 2.5, names)
     start = paths[0][2][0]
     plot.ring(start[0], start[2], color(0))
     return _figure(
@@ -82,7 +84,7 @@ def latency_figures(lanes: Sequence[Lane]) -> str:
     ]
     longest = max(len(values) for _, values in series)
     high = max(top(values) for _, values in series)
-    plot = Plot((0, longest + 1), (0, high), "window", "network (ms)", (760, 220))
+    plot = Plot((0, longest + 1), (0, high), "window", "network (ms)", (560, 300))
     for tint, values in series:
         numbers = np.arange(1, len(values) + 1)
         plot.line(numbers, values, tint)
@@ -114,7 +116,7 @@ def _by_keyframe(series: Series, word: str) -> str:
     kinds: list[tuple[str, Callable[[KeyframeDifference], float]]] = [
         (f"depth {word} (%)", lambda k: k.depth_percent),
         (f"rotation {word} (°)", lambda k: k.rotation_deg),
-        (f"place {word} (% of path)", lambda k: k.translation_percent),
+        (f"position {word} (% of path)", lambda k: k.translation_percent),
     ]
     plots = []
     for label, find in kinds:
@@ -157,7 +159,8 @@ def _confidence(series: Series, word: str) -> str:
         kept.line(100 * curve.cuts, 100 * curve.kept_error, tint)
     pictures = plot.svg(f"{word} by confidence") + kept.svg(f"{word} of the confident pixels")
     names = legend((title, tint) for title, tint, _ in curves)
-    counted = f"Pixels counted: those of {escape(curves[-1][0])}." if len(curves) > 1 else ""
+    most = f"{curves[-1][2].pixels.max():,}"
+    counted = f"The highest bar is {most} pixels of {escape(curves[-1][0])}."
     return _figure(f'{names}<div class="row">{pictures}</div>', counted)
 
 

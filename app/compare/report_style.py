@@ -21,17 +21,20 @@ th:first-child { text-align: left; font-weight: 400; padding-right: 2rem }
 thead th { border-bottom: 1px solid #1a1a1a; font-weight: 600; vertical-align: bottom }
 tbody tr { border-bottom: 1px solid #ececec }
 td.wide { text-align: left; overflow-wrap: anywhere }
+th.sub { padding-left: 1.25rem; color: #505050 }
+td.head { text-align: left; font-weight: 600; padding-top: .8rem }
 .swatch { display: inline-block; width: .75em; height: .75em; border-radius: 2px;
   margin-right: .4em }
 figure { margin: .75rem 0 1.25rem }
 figcaption { font-size: .84rem; color: #404040; max-width: 48rem }
 figure svg { max-width: 100%; height: auto }
 .row { display: flex; flex-wrap: wrap; gap: .75rem 1.25rem; align-items: flex-start }
-.maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(210px, 1fr));
+.maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(168px, 1fr));
   gap: .5rem; margin: .35rem 0 1rem }
 .maps div { font-size: .8rem; color: #404040 }
 .maps img { width: 100%; display: block; border-radius: 3px }
 .ramp { display: flex; align-items: center; gap: .6rem; font-size: .85rem; margin: .5rem 0 1rem }
+.ramp span { min-width: 5rem }
 .ramp img { width: 16rem; height: .8rem; border-radius: 2px }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padding: 0;
   margin: .25rem 0; font-size: .85rem }

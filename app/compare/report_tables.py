@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from app.compare.comparison import TARGETS, Comparison
-from app.compare.lanes import STAGES, Figures, Lane, ratio
+from app.compare.lanes import Figures, Lane, ratio
 from app.compare.metrics import Difference
 from app.compare.svg import COLORS
 
@@ -17,10 +17,12 @@ NOT_KNOWN = "n/a"
 _STAGE_WORDS = {
     "decode": "Reading the frame",
     "select": "Choosing it",
-    "infer": "Network",
     "align": "Joining to what is there",
     "fuse": "Making points",
 }
+
+SHARED = (_STAGE_WORDS["decode"], _STAGE_WORDS["select"])
+"""Done once for all lanes."""
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -69,21 +71,35 @@ def joules(value: float | None) -> str:
 
 FigureRow = tuple[str, Callable[[Figures], float | None], Callable[[float | None], str]]
 
+COST_WORDS = (
+    "Medians over windows. The first window of a lane warms it up and counts only where it is"
+    " named; smaller windows at the end count nowhere. The lanes took turns on the same windows, so that"
+    " reading and choosing were done once for all. Peak memory is of the process that runs the"
+    " model, Python and torch included. Energy is of the whole processor while the network ran;"
+    f" {NOT_KNOWN} where the system does not tell."
+)
 
-def figure_rows() -> list[FigureRow]:
-    """Name of each figure, where it is found and how it is written; for window and report."""
-    return [
-        ("Views a second", lambda f: f.views_per_second, number),
-        ("Network, a window: median", lambda f: f.window and f.window["p50"], seconds),
-        ("90th percentile", lambda f: f.window and f.window["p90"], seconds),
-        ("99th percentile", lambda f: f.window and f.window["p99"], seconds),
-        ("first window (warm-up)", lambda f: f.first_window, seconds),
-        *((words, _stage(name), seconds) for name, words in _STAGE_WORDS.items() if name in STAGES),
-        ("Peak memory of the runtime", lambda f: f.memory, mebibytes),
-        ("of it before the model", lambda f: f.base_memory, mebibytes),
-        ("Model file", lambda f: f.model_bytes, megabytes),
-        ("Energy a view", lambda f: f.joules_per_view, joules),
-    ]
+
+def figure_groups() -> dict[str, list[FigureRow]]:
+    """Name of each figure, where it is found and how it is written, under headings."""
+    return {
+        "Network": [
+            ("Views a second", lambda f: f.views_per_second, number),
+            ("A window, median", lambda f: f.window and f.window["p50"], seconds),
+            ("90th percentile", lambda f: f.window and f.window["p90"], seconds),
+            ("99th percentile", lambda f: f.window and f.window["p99"], seconds),
+            ("First window (warm-up)", lambda f: f.first_window, seconds),
+        ],
+        "Other stages of a window, median": [
+            (words, _stage(name), seconds) for name, words in _STAGE_WORDS.items()
+        ],
+        "Memory and energy": [
+            ("Peak memory of the runtime", lambda f: f.memory, mebibytes),
+            ("of it before the model", lambda f: f.base_memory, mebibytes),
+            ("Model file", lambda f: f.model_bytes, megabytes),
+            ("Energy a view", lambda f: f.joules_per_view, joules),
+        ],
+    }
 
 
 def figures_table(lanes: Sequence[Lane]) -> str:
@@ -91,19 +107,14 @@ def figures_table(lanes: Sequence[Lane]) -> str:
     figures = [lane.figures() for lane in lanes]
     heads = [_swatch(place, lane.title) for place, lane in enumerate(lanes)]
     heads += [f"{escape(lane.title)} / {escape(lanes[0].title)}" for lane in lanes[1:]]
-    rows = []
-    for name, find, write in figure_rows():
-        values = [find(entry) for entry in figures]
-        cells = [write(value) for value in values]
-        rows.append((name, [*cells, *(times(value, values[0]) for value in values[1:])]))
-    small = (
-        "Medians over windows; the first window of each lane warms it up and counts only where it"
-        " is named, as do smaller windows at the end. The lanes took turns on the same windows, so"
-        " reading and choosing are shared. Peak memory is of the process that runs the model,"
-        " Python and torch included. Energy is of the whole processor while the network ran;"
-        f" {NOT_KNOWN} where the system does not tell."
-    )
-    return f'{_table(heads, rows)}<p class="small">{small}</p>'
+    rows: list[tuple[str, Sequence[str]]] = []
+    for heading, group in figure_groups().items():
+        rows.append((heading, []))
+        for name, find, write in group:
+            values = [find(entry) for entry in figures]
+            ratios = ["shared" if name in SHARED else times(v, values[0]) for v in values[1:]]
+            rows.append((name, [*(write(value) for value in values), *ratios]))
+    return _table(heads, rows)
 
 
 def difference_table(comparison: Comparison) -> str:
@@ -120,8 +131,8 @@ def difference_table(comparison: Comparison) -> str:
         ("Depth, mean over pixels", lambda d: percent(d.depth_percent)),
         ("Depth, median", lambda d: percent(d.depth_median_percent)),
         ("Depth, 90th percentile", lambda d: percent(d.depth_p90_percent)),
-        ("Rotation of a camera, median", lambda d: f"{number(d.rotation_deg)}°"),
-        ("Place of the cameras, root mean square", lambda d: percent(d.translation_percent)),
+        ("Rotation of the cameras, median", lambda d: f"{number(d.rotation_deg)}°"),
+        ("Position of the cameras, root mean square", lambda d: percent(d.translation_percent)),
         ("Points of a pixel apart, median", lambda d: percent(d.point_percent)),
         ("Keyframes compared", lambda d: str(len(d.keyframes))),
     ]
@@ -130,9 +141,10 @@ def difference_table(comparison: Comparison) -> str:
         for name, write in kinds
     ]
     small = (
-        "Cameras after the Sim(3) that fits all of them best, in percent of the length of the path;"
-        " depth after one scale for the whole sequence, in percent of the depth; points after one"
-        " Sim(3) for cameras and depth, in percent of their depth."
+        "Positions after the Sim(3) that fits all of them best, in percent of the length of the"
+        " path; rotations after the one that fits all best; depth after one scale for the whole"
+        " sequence, in percent of the depth; points after one Sim(3) for cameras and depth, in"
+        " percent of their depth."
     )
     if not comparison.errors:
         small += (
@@ -179,10 +191,12 @@ def plain_table(rows: Iterable[tuple[str, Any]]) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """heads: HTML; the rest is escaped."""
+    """heads: HTML; the rest is escaped. A row without cells is a heading."""
     head = "".join(f"<th>{text}</th>" for text in heads)
     body = "".join(
         f"<tr><th>{escape(name)}</th>{''.join(f'<td>{escape(c)}</td>' for c in cells)}</tr>"
+        if cells
+        else f'<tr><td class="head" colspan="{len(heads) + 1}">{escape(name)}</td></tr>'
         for name, cells in rows
     )
     return (

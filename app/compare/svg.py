@@ -48,13 +48,14 @@ class Plot:
             self.x_range = _grown(self.x_range, unit * width)
             self.y_range = _grown(self.y_range, unit * height)
 
-    def line(self, x: ArrayLike, y: ArrayLike, color: str, dashed: bool = False) -> None:
-        """A line through points [N], [N]; it breaks where a value is not finite."""
-        style = f'fill="none" stroke="{color}" stroke-width="2" stroke-linejoin="round"'
+    def line(
+        self, x: ArrayLike, y: ArrayLike, color: str, dashed: bool = False, width: float = 2
+    ) -> None:
+        """A line through those of the points [N], [N] that are finite."""
+        style = f'fill="none" stroke="{color}" stroke-width="{width:g}" stroke-linejoin="round"'
         style += ' stroke-dasharray="5 4"' if dashed else ""
-        for run in _runs(x, y):
-            points = " ".join(f"{self._x(a):.1f},{self._y(b):.1f}" for a, b in run)
-            self._marks.append(f'<polyline points="{points}" {style}/>')
+        points = " ".join(f"{self._x(a):.1f},{self._y(b):.1f}" for a, b in _finite(x, y))
+        self._marks.append(f'<polyline points="{points}" {style}/>')
 
     def dots(
         self, x: ArrayLike, y: ArrayLike, color: str, radius: float = 3, titles: Sequence[str] = ()
@@ -170,15 +171,9 @@ def log_ticks(span: tuple[float, float]) -> list[float]:
     return inside if len(inside) > 2 else ticks(span)
 
 
-def _runs(x: ArrayLike, y: ArrayLike) -> list[list[tuple[float, float]]]:
-    """Stretches of points that are finite."""
-    runs: list[list[tuple[float, float]]] = [[]]
-    for a, b in zip(np.asarray(x, float), np.asarray(y, float), strict=True):
-        if math.isfinite(a) and math.isfinite(b):
-            runs[-1].append((a, b))
-        elif runs[-1]:
-            runs.append([])
-    return [run for run in runs if len(run) > 1]
+def _finite(x: ArrayLike, y: ArrayLike) -> list[tuple[float, float]]:
+    pairs = zip(np.asarray(x, float), np.asarray(y, float), strict=True)
+    return [(a, b) for a, b in pairs if math.isfinite(a) and math.isfinite(b)]
 
 
 def _spread(span: tuple[float, float]) -> tuple[float, float]:
