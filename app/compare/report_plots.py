@@ -84,7 +84,7 @@ def latency_figures(lanes: Sequence[Lane]) -> str:
     ]
     longest = max(len(values) for _, values in series)
     high = max(top(values) for _, values in series)
-    plot = Plot((0, longest + 1), (0, high), "window", "network (ms)", (560, 300))
+    plot = Plot((0, longest + 1), (0, high), "window", "network (ms)", (470, 330))
     for tint, values in series:
         numbers = np.arange(1, len(values) + 1)
         plot.line(numbers, values, tint)

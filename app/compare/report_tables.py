@@ -38,43 +38,43 @@ def number(value: float | None, digits: int = 3) -> str:
 def percent(value: float | None) -> str:
     """A figure in percent."""
     text = number(value)
-    return text if text == NOT_KNOWN else f"{text} %"
+    return text if text == NOT_KNOWN else f"{text}\u00a0%"
 
 
 def times(value: float | None, reference: float | None) -> str:
     """How many times the reference a value is."""
     text = number(ratio(value, reference))
-    return text if text == NOT_KNOWN else f"{text} ×"
+    return text if text == NOT_KNOWN else f"{text}\u00a0×"
 
 
 def seconds(value: float | None) -> str:
     """A time in milliseconds."""
     text = number(None if value is None else 1000 * value)
-    return text if text == NOT_KNOWN else f"{text} ms"
+    return text if text == NOT_KNOWN else f"{text}\u00a0ms"
 
 
 def mebibytes(value: float | None) -> str:
     """Memory."""
-    return NOT_KNOWN if value is None else f"{value / 2**20:.0f} MiB"
+    return NOT_KNOWN if value is None else f"{value / 2**20:.0f}\u00a0MiB"
 
 
 def megabytes(value: float | None) -> str:
     """Size of a file."""
-    return NOT_KNOWN if value is None else f"{value / 1e6:.2f} MB"
+    return NOT_KNOWN if value is None else f"{value / 1e6:.2f}\u00a0MB"
 
 
 def joules(value: float | None) -> str:
     """Energy."""
     text = number(value)
-    return text if text == NOT_KNOWN else f"{text} J"
+    return text if text == NOT_KNOWN else f"{text}\u00a0J"
 
 
 FigureRow = tuple[str, Callable[[Figures], float | None], Callable[[float | None], str]]
 
 COST_WORDS = (
     "Medians over windows. The first window of a lane warms it up and counts only where it is"
-    " named; smaller windows at the end count nowhere. The lanes took turns on the same windows, so that"
-    " reading and choosing were done once for all. Peak memory is of the process that runs the"
+    " named; smaller windows at the end count nowhere. The lanes took turns on the same windows, so"
+    " that reading and choosing were done once for all. Peak memory is of the process that runs the"
     " model, Python and torch included. Energy is of the whole processor while the network ran;"
     f" {NOT_KNOWN} where the system does not tell."
 )
