@@ -81,7 +81,8 @@ def findings(comparison: Comparison) -> list[str]:
             f"{_capital(lane.title)} differs from {reference.title} by"
             f" {percent(apart.depth_percent)} of the depth (mean over pixels; median"
             f" {percent(apart.depth_median_percent)}), its cameras by"
-            f" {number(apart.rotation_deg)}° in rotation and by {percent(apart.translation_percent)} of the path in position."
+            f" {number(apart.rotation_deg)}° in rotation and by"
+            f" {percent(apart.translation_percent)} of the path in position."
         )
         mine, theirs = lane.figures(), reference.figures()
         costs = [
