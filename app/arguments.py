@@ -2,10 +2,11 @@
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from app.errors import AppError
+from app.reconstruction.masks import MASKS
 
 Corner = tuple[float, float, float]
 
@@ -50,8 +51,35 @@ def box(text: str) -> tuple[Corner, Corner]:
     return (x0, y0, z0), (x1, y1, z1)
 
 
+def names_of(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        for name in names:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+        return names
+
+    return parse
+
+
+def counted(text: str) -> tuple[int, ...]:
+    """Numbers from 1 up with commas between, as positions from 0 up in order."""
+    parse = at_least(1)
+    return tuple(sorted({parse(number) - 1 for number in text.split(",")}))
+
+
+def positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
 def add_selection(parser: argparse.ArgumentParser) -> None:
-    """The options that say which points count: --quantile, --voxel, --crop."""
+    """The options that say which points count, as `Selection.arguments` writes them."""
     parser.add_argument(
         "--quantile",
         type=between(0, 1),
@@ -69,4 +97,24 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         type=box,
         metavar="X0,Y0,Z0,X1,Y1,Z1",
         help="keep what lies in a box, in the lengths of cloud.ply (--crop=-1,... if it begins so)",
+    )
+    parser.add_argument(
+        "--masks",
+        type=names_of(MASKS),
+        default=(),
+        metavar="NAME,...",
+        help=f"leave out pixels that look like one of {', '.join(MASKS)} (sky or background)",
+    )
+    parser.add_argument(
+        "--without",
+        type=counted,
+        default=(),
+        metavar="NUMBER,...",
+        help="leave out these keyframes, counted from 1 as in the window",
+    )
+    parser.add_argument(
+        "--metres-per-unit",
+        type=positive,
+        metavar="METRES",
+        help="note in the files how long one unit is; nothing is scaled",
     )

@@ -44,9 +44,23 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
 def selected(
     arguments: argparse.Namespace, keyframes: Sequence[Keyframe], *origin: str
 ) -> Selection:
-    """What the options of `add_selection` choose of keyframes."""
-    voxel = arguments.voxel * median_depth(keyframes)
-    return Selection(keyframes, arguments.quantile, voxel, arguments.crop, origin)
+    """What the options of `add_selection` choose of keyframes; AppError if none is left."""
+    without = arguments.without
+    if without and max(without) >= len(keyframes):
+        count = len(keyframes)
+        raise AppError(f"--without {max(without) + 1}: there are {count} keyframes")
+    if len(without) == len(keyframes):
+        raise AppError("--without leaves no keyframe")
+    return Selection(
+        keyframes,
+        quantile=arguments.quantile,
+        voxel=arguments.voxel * median_depth(keyframes),
+        crop=arguments.crop,
+        origin=origin,
+        masks=arguments.masks,
+        without=without,
+        metres_per_unit=arguments.metres_per_unit,
+    )
 
 
 def _made_by(folder: Path) -> list[str]:

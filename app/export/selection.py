@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from app.reconstruction.cloud import PointCloud, build_cloud, confidence_rank, thin_cloud, usable
+from app.reconstruction.cloud import PointCloud, confidence_rank, thin_cloud, usable
 from app.reconstruction.keyframe import Keyframe
+from app.reconstruction.masks import mask_bits, mask_flags
 
 WORLD = (
     "world: camera of the first keyframe, x right, y down, z forward; lengths in the scale of the"
@@ -20,31 +21,47 @@ WORLD = (
 
 @dataclass(frozen=True)
 class Selection:
-    """Keyframes, and which of their points count.
+    """Keyframes as they were captured, and what of them counts.
 
     quantile: share of the least confident points to leave out of each keyframe; voxel: side of the
     cells that keep one point each (world lengths, 0 keeps all); crop: lowest and highest corner
-    [2][3] of a box in the world; origin: lines on how the reconstruction came to be.
+    [2][3] of a box in the world; origin: lines on how the reconstruction came to be; masks: names
+    of `MASKS` whose pixels are left out; without: positions of the keyframes that are left out
+    wholly; metres_per_unit: of world lengths, where the user has measured a known one.
     """
 
-    keyframes: Sequence[Keyframe]
+    captured: Sequence[Keyframe]
     quantile: float = 0.0
     voxel: float = 0.0
     crop: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
     origin: tuple[str, ...] = ()
+    masks: tuple[str, ...] = ()
+    without: tuple[int, ...] = ()
+    metres_per_unit: float | None = None
+
+    @cached_property
+    def keyframes(self) -> list[Keyframe]:
+        """The keyframes that count."""
+        return [k for position, k in enumerate(self.captured) if position not in self.without]
 
     @cached_property
     def cloud(self) -> PointCloud:
         """The points that count, in the world."""
-        cloud = build_cloud(self.keyframes, self.quantile)
-        if self.crop is not None:
-            inside = self.inside(cloud.points)
-            cloud = PointCloud(cloud.points[inside], cloud.colors[inside], cloud.rank[inside])
+        points = [np.empty((0, 3), np.float32)]
+        colors, rank = [np.empty((0, 3), np.uint8)], [np.empty(0, np.uint8)]
+        for keyframe in self.keyframes:
+            kept = self.depth(keyframe) > 0
+            points.append(keyframe.world_points()[kept].astype(np.float32))
+            colors.append(keyframe.image[kept])
+            rank.append(confidence_rank(keyframe.confidence)[kept])
+        cloud = PointCloud(np.concatenate(points), np.concatenate(colors), np.concatenate(rank))
         return thin_cloud(cloud, self.voxel) if self.voxel > 0 else cloud
 
     def depth(self, keyframe: Keyframe) -> NDArray[np.float32]:
         """Depth [H,W] of the pixels whose points count, 0 for the others."""
         kept = usable(keyframe) & (confidence_rank(keyframe.confidence) >= 255 * self.quantile)
+        if self.masks:
+            kept &= mask_flags(keyframe.image, keyframe.depth) & mask_bits(self.masks) == 0
         if self.crop is not None:
             kept &= self.inside(keyframe.world_points())
         return np.where(kept, keyframe.depth, np.float32(0))
@@ -61,8 +78,37 @@ class Selection:
         """Conventions, settings and origin, a line each."""
         settings = f"confidence quantile {self.quantile:g}, voxel {self.voxel:g}"
         if self.crop is not None:
-            settings += ", crop " + ",".join(f"{x:g}" for corner in self.crop for x in corner)
-        return [WORLD, settings, *self.origin]
+            settings += f", crop {_numbers(self.crop)}"
+        if self.masks:
+            settings += f", without {' and '.join(self.masks)} pixels"
+        if self.without:
+            settings += f", without keyframes {_counted(self.without)}"
+        lines = [WORLD, settings]
+        if self.metres_per_unit is not None:
+            lines.append(f"scale: one unit of length is {self.metres_per_unit:g} m, as measured")
+        return [*lines, *self.origin]
+
+    def arguments(self) -> list[str]:
+        """The options of the command line that choose the same."""
+        words = ["--quantile", f"{self.quantile:g}"]
+        words += ["--voxel", f"{self.voxel / median_depth(self.captured):g}" if self.voxel else "0"]
+        if self.crop is not None:
+            words.append(f"--crop={_numbers(self.crop)}")
+        if self.masks:
+            words += ["--masks", ",".join(self.masks)]
+        if self.without:
+            words += ["--without", _counted(self.without)]
+        if self.metres_per_unit is not None:
+            words += ["--metres-per-unit", f"{self.metres_per_unit:g}"]
+        return words
+
+
+def _numbers(crop: tuple[tuple[float, ...], tuple[float, ...]]) -> str:
+    return ",".join(f"{x:g}" for corner in crop for x in corner)
+
+
+def _counted(positions: tuple[int, ...]) -> str:
+    return ",".join(str(position + 1) for position in positions)
 
 
 def median_depth(keyframes: Sequence[Keyframe]) -> float:

@@ -1,44 +1,139 @@
-"""What the 3D view shows, without drawing it: clouds by keyframe, poses, the confidence cut."""
+"""What the 3D view shows, without drawing it: clouds by keyframe, poses, and what is hidden."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.export import Selection
 from app.geometry import frustum
-from app.reconstruction import PointCloud
-from app.ui.packed_cloud import pack_points, unpack_points
+from app.reconstruction import Keyframe, PointCloud
+from app.reconstruction.masks import MASKS, mask_bits, mask_flags
+from app.ui.packed_cloud import pack_points, unpack_flags, unpack_points
 
-SAMPLE = 512
+SAMPLE = 256
 """Points of a keyframe that stand for it where only the extent of the scene matters."""
+
+Box = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""Lowest and highest corner in the world."""
 
 
 @dataclass
 class SceneKeyframe:
     """One keyframe: packed points [N,4] in its camera's frame, in random order.
 
-    The random order makes every prefix a fair sample of the whole.
-    rank_counts [256]: how many points have a rank of at least i. size: (H, W) in pixels.
+    The random order makes every prefix a fair sample of the whole. counts [8,256]: how many points
+    have these flags and a rank of at least this. scale: of the points about their camera, by loops
+    that were closed since they were packed. size: (H, W) in pixels. frame: index in the source,
+    name: of the frame there. image [H,W,3], depth [H,W], confidence [H,W]: where they were given.
     """
 
     packed: NDArray[np.uint32]
-    rank_counts: NDArray[np.int64]
+    counts: NDArray[np.int64]
     world_from_camera: NDArray[np.float64]
     intrinsic: NDArray[np.float64]
     size: tuple[int, int]
+    image: NDArray[np.uint8] | None = None
+    depth: NDArray[np.float32] | None = None
+    confidence: NDArray[np.float32] | None = None
+    frame: int | None = None
+    name: str = ""
+    scale: float = 1.0
+    sample: NDArray[np.float32] = field(init=False)
+    sample_rank: NDArray[np.uint8] = field(init=False)
+    extent: NDArray[np.float32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        points, _, rank = unpack_points(self.packed)
+        self.sample, self.sample_rank = points[:SAMPLE].copy(), rank[:SAMPLE].copy()
+        ends = np.stack([points.min(axis=0), points.max(axis=0)]) if len(points) else np.zeros((2, 3))
+        self.extent = np.array(np.meshgrid(*ends.T)).reshape(3, 8).T.astype(np.float32)
+
+    @property
+    def world_from_points(self) -> NDArray[np.float64]:
+        """Similarity [4,4] that takes the packed points into the world."""
+        matrix = self.world_from_camera.copy()
+        matrix[:3, :3] *= self.scale
+        return matrix
+
+    def to_world(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Packed points [N,3] in the world."""
+        matrix = self.world_from_points.astype(np.float32)
+        return points @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def pack_keyframe(
+    points: NDArray[np.float32],
+    colors: NDArray[np.uint8],
+    rank: NDArray[np.uint8],
+    world_from_camera: NDArray[np.floating],
+    intrinsic: NDArray[np.floating],
+    size: tuple[int, int],
+    *,
+    image: NDArray[np.uint8] | None = None,
+    depth: NDArray[np.float32] | None = None,
+    confidence: NDArray[np.float32] | None = None,
+    frame: int | None = None,
+    name: str = "",
+) -> SceneKeyframe:
+    """Make ready for the view: points [N,3] in their camera's frame, colors [N,3], rank [N] by
+    confidence (0 to 255), pose [4,4], intrinsic [3,3] in pixels of an image of size (H, W).
+
+    The masks need image [H,W,3] and depth [H,W]; the card of a keyframe shows them, too. It takes
+    some milliseconds and touches nothing else: call it from a worker thread.
+    """
+    order = np.random.default_rng(0).permutation(len(points))
+    points, rank = np.asarray(points, np.float32)[order], np.asarray(rank, np.uint8)[order]
+    flags = np.zeros(len(points), np.uint8)
+    if image is not None and depth is not None:
+        flags = _look_up(mask_flags(image, depth), points, np.asarray(intrinsic))
+    counts = np.bincount(flags.astype(np.intp) << 8 | rank, minlength=8 * 256).reshape(8, 256)
+    return SceneKeyframe(
+        packed=pack_points(points, colors[order], rank, flags),
+        counts=counts[:, ::-1].cumsum(axis=1)[:, ::-1],
+        world_from_camera=np.asarray(world_from_camera, np.float64),
+        intrinsic=np.asarray(intrinsic, np.float64),
+        size=size,
+        image=image,
+        depth=depth,
+        confidence=confidence,
+        frame=frame,
+        name=name,
+    )
+
+
+def _look_up(
+    picture: NDArray[np.uint8], points: NDArray[np.float32], intrinsic: NDArray[np.floating]
+) -> NDArray[np.uint8]:
+    """The values [N] of a picture [H,W] where a camera sees points [N,3] of its frame; 0 outside."""
+    u, v, z = (points @ intrinsic.T.astype(np.float32)).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        columns, rows = np.rint(u / z), np.rint(v / z)
+    height, width = picture.shape
+    seen = (z > 0) & (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    values = np.zeros(len(points), np.uint8)
+    values[seen] = picture[rows[seen].astype(np.intp), columns[seen].astype(np.intp)]
+    return values
 
 
 class Scene:
-    """Keyframes by index, and the confidence quantile below which points are hidden."""
+    """Keyframes by position, and what of them is hidden.
+
+    quantile: of confidence, below which points are hidden; masks: names of `MASKS` whose points
+    are hidden; crop: the box outside of which they are; hidden: positions of keyframes that are
+    switched off; removed: those that were undone, the latest last; metres_per_unit: how long a unit
+    of the world is, where the user has measured a known length.
+    """
 
     def __init__(self) -> None:
         self.keyframes: dict[int, SceneKeyframe] = {}
         self.quantile = 0.0
-
-    @property
-    def threshold(self) -> int:
-        """Lowest confidence rank that is shown, 0 to 255."""
-        return int(np.ceil(self.quantile * 255))
+        self.masks: frozenset[str] = frozenset()
+        self.crop: Box | None = None
+        self.hidden: set[int] = set()
+        self.removed: list[int] = []
+        self.metres_per_unit: float | None = None
 
     def set_keyframe(
         self,
@@ -50,18 +145,32 @@ class Scene:
         intrinsic: NDArray[np.floating],
         size: tuple[int, int],
     ) -> SceneKeyframe:
-        """Add or replace a keyframe: points [N,3] in its camera's frame, colors and rank [N]."""
-        order = np.random.default_rng(0).permutation(len(points))
-        counts = np.bincount(rank, minlength=256)
-        keyframe = SceneKeyframe(
-            packed=pack_points(points[order], colors[order], rank[order]),
-            rank_counts=np.cumsum(counts[::-1])[::-1],
-            world_from_camera=np.asarray(world_from_camera, np.float64),
-            intrinsic=np.asarray(intrinsic, np.float64),
-            size=size,
-        )
+        """Add or replace a keyframe, see `pack_keyframe`."""
+        keyframe = pack_keyframe(points, colors, rank, world_from_camera, intrinsic, size)
         self.keyframes[index] = keyframe
         return keyframe
+
+    def clear(self) -> None:
+        """Forget all keyframes, and what was hidden or measured of them."""
+        self.keyframes.clear()
+        self.hidden.clear()
+        self.removed.clear()
+        self.crop = self.metres_per_unit = None
+
+    @property
+    def threshold(self) -> int:
+        """Lowest confidence rank that is shown, 0 to 255."""
+        return int(np.ceil(self.quantile * 255))
+
+    @property
+    def mask_bits(self) -> int:
+        """Points with one of these flags are hidden."""
+        return mask_bits(self.masks)
+
+    @property
+    def shown_positions(self) -> list[int]:
+        """Positions of the keyframes that are neither switched off nor undone, in order."""
+        return [p for p in sorted(self.keyframes) if p not in self.hidden and p not in self.removed]
 
     @property
     def point_count(self) -> int:
@@ -70,40 +179,68 @@ class Scene:
 
     @property
     def shown_count(self) -> int:
-        """Points that pass the confidence cut."""
-        return int(sum(k.rank_counts[self.threshold] for k in self.keyframes.values()))
+        """Points that are shown."""
+        return sum(self._count(self.keyframes[position]) for position in self.shown_positions)
 
     def shown_cloud(self) -> PointCloud:
-        """The points that pass the confidence cut, in the world frame."""
-        parts = []
-        for keyframe in self.keyframes.values():
-            points, colors, rank = unpack_points(keyframe.packed)
-            keep = rank >= self.threshold
-            parts.append((_to_world(points[keep], keyframe), colors[keep], rank[keep]))
-        if not parts:
-            return PointCloud(
-                np.empty((0, 3), np.float32), np.empty((0, 3), np.uint8), np.empty(0, np.uint8)
-            )
-        points, colors, rank = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return PointCloud(points, colors, rank)
+        """The points that are shown, in the world frame."""
+        points = [np.empty((0, 3), np.float32)]
+        colors, rank = [np.empty((0, 3), np.uint8)], [np.empty(0, np.uint8)]
+        for position in self.shown_positions:
+            keyframe = self.keyframes[position]
+            in_camera, keyframe_colors, keyframe_rank = unpack_points(keyframe.packed)
+            world = keyframe.to_world(in_camera)
+            keep = (keyframe_rank >= self.threshold) & self._inside(world)
+            keep &= unpack_flags(keyframe.packed) & self.mask_bits == 0
+            points.append(world[keep])
+            colors.append(keyframe_colors[keep])
+            rank.append(keyframe_rank[keep])
+        return PointCloud(np.concatenate(points), np.concatenate(colors), np.concatenate(rank))
+
+    def selection(self, keyframes: Sequence[Keyframe], *origin: str) -> Selection:
+        """What is shown, of the keyframes [S] of the reconstruction, for an export."""
+        shown = set(self.shown_positions)
+        return Selection(
+            keyframes,
+            quantile=self.quantile,
+            crop=self.crop,
+            origin=origin,
+            masks=tuple(name for name in MASKS if name in self.masks),
+            without=tuple(p for p in range(len(keyframes)) if p not in shown),
+            metres_per_unit=self.metres_per_unit,
+        )
 
     def centers(self) -> NDArray[np.float64]:
-        """Camera centres [S,3] in the world frame, in the order of the keyframes' indices."""
-        poses = [self.keyframes[index].world_from_camera for index in sorted(self.keyframes)]
+        """Camera centres [S,3] in the world frame, of the keyframes that are shown."""
+        poses = [self.keyframes[position].world_from_camera for position in self.shown_positions]
         return np.array([pose[:3, 3] for pose in poses]).reshape(-1, 3)
 
     def sample(self) -> NDArray[np.float32]:
         """Some of the points that are shown, [N,3] in the world frame, fair to every keyframe."""
         parts = [np.empty((0, 3), np.float32)]
-        for keyframe in self.keyframes.values():
-            points, _, rank = unpack_points(keyframe.packed[:SAMPLE])
-            parts.append(_to_world(points[rank >= self.threshold], keyframe))
-        return np.concatenate(parts)
+        for position in self.shown_positions:
+            keyframe = self.keyframes[position]
+            parts.append(keyframe.to_world(keyframe.sample[keyframe.sample_rank >= self.threshold]))
+        points = np.concatenate(parts)
+        return points[self._inside(points)] if self.crop else points
 
+    def _inside(self, points: NDArray[np.float32]) -> NDArray[np.bool_]:
+        if self.crop is None:
+            return np.ones(len(points), np.bool_)
+        low, high = np.float32(self.crop)
+        inside: NDArray[np.bool_] = ((points >= low) & (points <= high)).all(axis=-1)
+        return inside
 
-def _to_world(points: NDArray[np.float32], keyframe: SceneKeyframe) -> NDArray[np.float32]:
-    pose = keyframe.world_from_camera.astype(np.float32)
-    return points @ pose[:3, :3].T + pose[:3, 3]
+    def _count(self, keyframe: SceneKeyframe) -> int:
+        shown = [flags for flags in range(8) if not flags & self.mask_bits]
+        count = int(keyframe.counts[shown, self.threshold].sum())
+        if self.crop is None or self._inside(keyframe.to_world(keyframe.extent)).all():
+            return count
+        points, _, rank = unpack_points(keyframe.packed)
+        keep = rank >= self.threshold
+        if self.mask_bits:
+            keep &= unpack_flags(keyframe.packed) & self.mask_bits == 0
+        return int(np.count_nonzero(self._inside(keyframe.to_world(points[keep]))))
 
 
 def frustum_segments(keyframe: SceneKeyframe, length: float) -> NDArray[np.float32]:
@@ -111,4 +248,5 @@ def frustum_segments(keyframe: SceneKeyframe, length: float) -> NDArray[np.float
 
     length: depth of its base in world units.
     """
-    return _to_world(frustum(keyframe.intrinsic, keyframe.size, length), keyframe)
+    pose = keyframe.world_from_camera.astype(np.float32)
+    return frustum(keyframe.intrinsic, keyframe.size, length) @ pose[:3, :3].T + pose[:3, 3]

@@ -1,71 +1,85 @@
-"""Draws a Scene with pygfx into a Qt widget, and moves the camera."""
+"""Draws a Scene with pygfx into a Qt widget, tells where it is clicked, and moves the camera."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pygfx as gfx
-import shiboken6
+from numpy.typing import NDArray
 from PySide6.QtWidgets import QWidget
-from rendercanvas.qt import QRenderWidget
 
 from app.ui import style
 from app.ui.adapter import Adapter
-from app.ui.framing import FIELD_OF_VIEW, UP, viewpoint
-from app.ui.packed_cloud import PackedCloud, PackedCloudMaterial
-from app.ui.scene import Scene, frustum_segments
+from app.ui.cameras import CameraMarks
+from app.ui.canvas import Canvas, Renderer
+from app.ui.framing import viewpoint
+from app.ui.navigation import CameraState, Navigation
+from app.ui.overlay import Overlay
+from app.ui.pace import Pace
+from app.ui.packed_cloud import EVERYWHERE, PackedCloud, PackedCloudMaterial, unpack_points
+from app.ui.scene import Scene
 
-FRUSTUM_LENGTH = (0.02, 0.06)
-"""Bounds of the length of a frustum, as shares of the radius of the scene."""
+CLICK = 4
+"""Logical pixels that the pointer may move between press and release of a click."""
 
-CPU_POINTS_A_PASS = 40_000
-CPU_POINTS = 600_000
-"""A software adapter takes 1 to 2 ms for 1,000 points, and the window waits for it. There a
-picture gets its points in passes, between which the window answers, and only so many in all."""
+_AROUND = [(0, 0), (3, 0), (-3, 0), (0, 3), (0, -3), (4, 4), (-4, 4), (4, -4), (-4, -4)]
+"""Where a click looks for something, in logical pixels: a point is small."""
 
 
-class _Canvas(QRenderWidget):
-    """A canvas that may be deleted while a picture is still on its way from the adapter."""
+@dataclass(frozen=True)
+class Pick:
+    """What was clicked: a keyframe by its position, and where it was one of its points, that
+    point [3] in the frame of the keyframe's camera, as it was packed, and its rank.
+    """
 
-    def _rc_request_paint(self) -> None:
-        if shiboken6.isValid(self):
-            super()._rc_request_paint()
+    position: int
+    point: NDArray[np.float32] | None = None
+    rank: int | None = None
 
 
 class Stage:
-    """The pygfx side of the 3D view; `canvas` is the widget to put into a layout."""
+    """The pygfx side of the 3D view; `canvas` is the widget to put into a layout.
+
+    clicked: called with what a click hit, or None; drawn: called after the camera has moved, with
+    whether the user or `frame` moved it (and not `set_camera_state`); touched: called when the
+    user takes the camera.
+    """
 
     def __init__(self, parent: QWidget, scene: Scene, adapter: Adapter) -> None:
         self._scene = scene
-        self.canvas = _Canvas(parent, update_mode="ondemand", max_fps=30)
-        self._renderer = gfx.WgpuRenderer(self.canvas, pixel_scale=1, ppaa="none")
-        self._material = PackedCloudMaterial(size=2.0, threshold=0)
+        self.clicked: Callable[[Pick | None], object] = lambda pick: None
+        self.drawn: Callable[[bool], object] = lambda moved: None
+        self.touched: Callable[[], object] = lambda: None
+        self.canvas = Canvas(parent, update_mode="ondemand", max_fps=30)
+        self._renderer = Renderer(self.canvas, pixel_scale=1, ppaa="none")
+        self._material = PackedCloudMaterial(size=2.0)
         self._clouds: dict[int, PackedCloud] = {}
-        nothing = np.zeros((2, 3), np.float32)
-        self._frustums = gfx.Line(
-            gfx.Geometry(positions=nothing),
-            gfx.LineSegmentMaterial(thickness=1.2, color_mode="vertex", aa=True, depth_write=True),
-            visible=False,
-        )
-        self._trajectory = gfx.Line(
-            gfx.Geometry(positions=nothing),
-            gfx.LineMaterial(thickness=2.0, color=style.TRAJECTORY, aa=True, depth_write=True),
-            visible=False,
-        )
+        self.marks = CameraMarks(scene)
+        self.overlay = Overlay()
+        self._background = gfx.Background(None, gfx.BackgroundMaterial())
         self._first_pass = gfx.Group()
-        self._first_pass.add(gfx.Background.from_color(style.VIEW_BOTTOM, style.VIEW_TOP))
-        self._first_pass.add(self._frustums, self._trajectory)
+        self._first_pass.add(self._background, self.marks.group)
         self._world = gfx.Scene()
-        self._world.add(self._first_pass)
-
-        self._camera = gfx.PerspectiveCamera(FIELD_OF_VIEW)
-        self._camera.world.reference_up = UP
-        self._controller = gfx.OrbitController(self._camera, register_events=self._renderer)
+        self._world.add(self._first_pass, self.overlay.group)
+        self._navigation = Navigation(self._renderer)
+        self._camera = self._navigation.camera
+        self.follows = False
+        self.chosen: int | None = None
+        self.radius = 1.0
         self._framed_at = np.full(3, np.nan)
-        self._radius = 1.0
+        self._seen_from = b""
         self._changes = self._caught_up = 0
-        self._points_a_pass = CPU_POINTS_A_PASS if adapter.is_cpu else None
+        self._pace = Pace(adapter.is_cpu)
         self._picture: tuple[object, ...] = ()
         self._share_drawn = 0.0
+        self._ticked = time.perf_counter()
         self.passes_drawn = 0
+        self._pressed: tuple[float, float] | None = None
+        self._renderer.add_event_handler(self._on_pointer, "pointer_down", "pointer_up", "wheel")
         self.canvas.request_draw(self._draw)
+        self.recolor()
         self.frame()
 
     @property
@@ -73,114 +87,200 @@ class Stage:
         """Whether the camera left the place where `frame` put it."""
         return not np.allclose(self._camera.local.position, self._framed_at)
 
+    @property
+    def mode(self) -> str:
+        """How the mouse moves the camera: one of `MODES`."""
+        return self._navigation.mode
+
+    @mode.setter
+    def mode(self, mode: str) -> None:
+        self._navigation.mode = mode
+        self.canvas.flying = mode == "fly"
+        self.canvas.request_draw()
+
     def set_point_size(self, pixels: float) -> None:
         """Side of a point in logical pixels."""
-        self._material.size = pixels
+        self._material.set(size=pixels)
         self.canvas.request_draw()
 
-    def sync_threshold(self) -> None:
-        """Take over the confidence cut of the scene."""
-        self._material.threshold = self._scene.threshold
+    def recolor(self) -> None:
+        """Take over the colours of the theme."""
+        bottom, top = gfx.Color(style.VIEW_BOTTOM), gfx.Color(style.VIEW_TOP)
+        self._background.material.set_colors(bottom, top)
+        self.overlay.recolor()
+        self.sync()
+
+    def sync(self) -> None:
+        """Take over from the scene what is hidden."""
+        low, high = self._scene.crop or (-EVERYWHERE, EVERYWHERE)
+        threshold, masks = self._scene.threshold, self._scene.mask_bits
+        self._material.set(threshold=threshold, masks=masks, low=low, high=high)
+        self.overlay.set_box(self._scene.crop)
+        self._changes += 1
         self.canvas.request_draw()
 
-    def sync_keyframe(self, index: int) -> None:
+    def sync_keyframe(self, position: int) -> None:
         """Upload the points of a keyframe that is new or has changed."""
-        if index in self._clouds:
-            self._world.remove(self._clouds.pop(index))
-        packed = self._scene.keyframes[index].packed
-        if len(packed):
-            self._clouds[index] = PackedCloud(packed, self._material)
-            self._world.add(self._clouds[index])
-        self.sync_pose(index)
+        self._drop(position)
+        keyframe = self._scene.keyframes[position]
+        if len(keyframe.packed):
+            self._clouds[position] = PackedCloud(keyframe.packed, self._material)
+            self._world.add(self._clouds[position])
+        if keyframe.image is not None:
+            self.marks.set_image(position, keyframe.image)
+        self.sync_pose(position)
 
-    def sync_pose(self, index: int) -> None:
+    def sync_pose(self, position: int) -> None:
         """Move a keyframe to its pose; nothing is uploaded."""
-        if index in self._clouds:
-            self._clouds[index].local.matrix = self._scene.keyframes[index].world_from_camera
+        if position in self._clouds:
+            matrix = self._scene.keyframes[position].world_from_points
+            self._clouds[position].local.matrix = matrix
+        self._changes += 1
+        self.canvas.request_draw()
+
+    def remove(self, position: int) -> None:
+        """Remove the points of a keyframe that the scene no longer has."""
+        self._drop(position)
         self._changes += 1
         self.canvas.request_draw()
 
     def clear(self) -> None:
         """Remove all keyframes."""
-        self._world.remove(*self._clouds.values())
-        self._clouds.clear()
-        self._changes += 1
+        for position in list(self._clouds):
+            self._drop(position)
+        self.marks.clear()
+        self.chosen = None
+        self.sync()
         self.frame()
 
     def frame(self) -> None:
         """Look at the whole scene from behind and above the first camera."""
-        keyframes = self._scene.keyframes
+        shown = self._scene.shown_positions
         forward = np.array([0.0, 0.0, 1.0])
-        if keyframes:
-            forward = keyframes[min(keyframes)].world_from_camera[:3, 2]
+        if shown:
+            forward = self._scene.keyframes[shown[0]].world_from_camera[:3, 2]
         width, height = self.canvas.get_logical_size()
         view = viewpoint(self._scene.sample(), self._scene.centers(), forward, width / height)
-        self._camera.local.position = view.position
-        self._controller.target = view.target
-        self._camera.depth_range = (0.02 * view.radius, 100 * view.radius)
-        self._radius = view.radius
+        self._navigation.follow(None)
+        self._navigation.look(view.position, view.target)
+        self._navigation.set_radius(view.radius)
+        self.radius = view.radius
         self._framed_at = np.array(self._camera.local.position)
         self.canvas.request_draw()
 
+    def look_along(self, position: int) -> None:
+        """Go smoothly to behind the camera of a keyframe."""
+        pose = self._scene.keyframes[position].world_from_camera
+        self._navigation.follow(pose, self.radius)
+        self._ticked = time.perf_counter()
+        self.canvas.request_draw()
+
+    def camera_state(self) -> CameraState:
+        """Where the camera is, for the stage of another view."""
+        return self._navigation.state()
+
+    def set_camera_state(self, state: CameraState) -> None:
+        """Look like the camera of another view."""
+        self._navigation.follow(None)
+        self._navigation.set_state(state)
+        self._seen_from = self._camera.camera_matrix.tobytes()
+        self.canvas.request_draw()
+
+    def on_screen(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Logical pixels and depth [N,3] of world points [N,3]; depth is below 0 behind it."""
+        clip = np.column_stack([points, np.ones(len(points))]) @ self._camera.camera_matrix.T
+        place = (clip[:, :2] / clip[:, 3:] * [0.5, -0.5] + 0.5) * self.canvas.get_logical_size()
+        return np.column_stack([place, clip[:, 3]])
+
+    def pick(self, x: float, y: float) -> Pick | None:
+        """What is drawn at or very near to a place in logical pixels."""
+        for dx, dy in _AROUND:
+            info = self._renderer.pick(x + dx, y + dy)
+            thing = info["world_object"]
+            if isinstance(thing, PackedCloud):
+                for position, cloud in self._clouds.items():
+                    if cloud is thing:
+                        return self._point(position, info["vertex_index"])
+            if thing and (camera := self.marks.position_of(thing, info)) is not None:
+                return Pick(camera)
+        return None
+
     def draw_now(self) -> None:
         """Draw all points at once, so that a grab shows them."""
-        points_a_pass, self._points_a_pass = self._points_a_pass, None
+        pace, self._pace = self._pace, Pace(is_cpu=False)
         self._picture = ()
         self.canvas.force_draw()
-        self._points_a_pass = points_a_pass
+        self._pace = pace
+
+    def _point(self, position: int, index: int) -> Pick:
+        packed = self._scene.keyframes[position].packed
+        points, _, rank = unpack_points(packed[index : index + 1])
+        return Pick(position, points[0], int(rank[0]))
+
+    def _drop(self, position: int) -> None:
+        if position in self._clouds:
+            self._world.remove(self._clouds.pop(position))
+
+    def _on_pointer(self, event: Any) -> None:
+        if event.type == "pointer_up":
+            pressed, self._pressed = self._pressed, None
+            if pressed and event.button == 1 and np.hypot(*self._way(event, pressed)) <= CLICK:
+                self.clicked(self.pick(event.x, event.y))
+            elif pressed:
+                self._take_camera()
+        elif event.type == "wheel":
+            self._take_camera()
+        else:
+            self._pressed = event.x, event.y
+
+    @staticmethod
+    def _way(event: Any, start: tuple[float, float]) -> tuple[float, float]:
+        return event.x - start[0], event.y - start[1]
+
+    def _take_camera(self) -> None:
+        self._navigation.follow(None)
+        self.touched()
 
     def _draw(self) -> None:
         """Draw one pass: the next share of the points, on top of what the picture has so far."""
-        self._controller.tick()
+        began = time.perf_counter()
+        is_moving = self._navigation.tick(began - self._ticked)
+        self._ticked = began
         self._catch_up()
-        picture = (
-            self._camera.camera_matrix.tobytes(),
-            self.canvas.get_physical_size(),
-            self._material.threshold,
-            self._material.size,
-            self._changes,
-        )
+        seen_from = self._camera.camera_matrix.tobytes()
+        picture = (seen_from, self.canvas.get_physical_size(), self._material.size, self._changes)
         is_first = picture != self._picture
         if is_first:
             self._picture = picture
             self._share_drawn = 0.0
-        count = max(1, self._scene.point_count)
-        limit = step = 1.0
-        if self._points_a_pass:
-            limit, step = min(1.0, CPU_POINTS / count), self._points_a_pass / count
-        share = min(limit, self._share_drawn + step)
-        for cloud in self._clouds.values():
+        shown = [(p, c) for p, c in self._clouds.items() if c.shown]
+        count = max(1, sum(cloud.count for _, cloud in shown))
+        limit = min(1.0, self._pace.points_a_picture / count)
+        share = max(self._share_drawn, min(limit, self._share_drawn + self._pace.points_a_pass / count))
+        for _, cloud in shown:
             cloud.draw_share(self._share_drawn, share)
         self._first_pass.visible = is_first
+        self.overlay.group.visible = is_first or share >= limit
         self._renderer.render(self._world, self._camera, clear=is_first)
+        self._pace.took(round((share - self._share_drawn) * count), time.perf_counter() - began)
         self._share_drawn = share
         self.passes_drawn += 1
-        if share < limit:
+        if share < limit or is_moving:
             self.canvas.request_draw()
+        if is_first:
+            moved, self._seen_from = seen_from != self._seen_from, seen_from
+            self.drawn(moved)
 
     def _catch_up(self) -> None:
         """Bring camera and lines up to date, once for all changes since the last picture."""
         if self._caught_up == self._changes:
             return
         self._caught_up = self._changes
-        if not self.moved_by_user:
+        shown = set(self._scene.shown_positions)
+        for position, cloud in self._clouds.items():
+            cloud.shown = cloud.visible = position in shown
+        if self.follows and shown:
+            self.look_along(max(shown))
+        elif not self.moved_by_user:
             self.frame()
-        self._rebuild_lines()
-
-    def _rebuild_lines(self) -> None:
-        keyframes = self._scene.keyframes
-        self._frustums.visible = bool(keyframes)
-        self._trajectory.visible = len(keyframes) > 1
-        if not keyframes:
-            return
-        centers = self._scene.centers().astype(np.float32)
-        shortest, longest = (share * self._radius for share in FRUSTUM_LENGTH)
-        # As long as the step to the next camera, so that they do not fill each other.
-        steps = np.linalg.norm(np.diff(centers, axis=0), axis=1)
-        length = float(np.clip(np.median(steps), shortest, longest)) if len(steps) else longest
-        segments = [frustum_segments(keyframes[index], length) for index in sorted(keyframes)]
-        colors = np.tile(gfx.Color(style.FRUSTUM), (16 * len(segments), 1)).astype(np.float32)
-        colors[-16:] = gfx.Color(style.TRAJECTORY)
-        self._frustums.geometry = gfx.Geometry(positions=np.concatenate(segments), colors=colors)
-        if len(keyframes) > 1:
-            self._trajectory.geometry = gfx.Geometry(positions=centers)
+        self.marks.update(self.radius, self.chosen)

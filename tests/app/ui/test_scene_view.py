@@ -51,6 +51,18 @@ def patch(center: Any, side: float = 0.2, count: int = 3000) -> NDArray[np.float
     return (np.asarray(center) + rng.uniform(-side / 2, side / 2, (count, 3))).astype(np.float32)
 
 
+class FixedPace:
+    """Passes of one size, however long they take."""
+
+    points_a_picture = float("inf")
+
+    def __init__(self, points: int) -> None:
+        self.points_a_pass = points
+
+    def took(self, points: int, seconds: float) -> None:
+        pass
+
+
 @pytest.fixture
 def view(qt: QApplication) -> Iterator[SceneView]:
     view = SceneView()
@@ -241,7 +253,7 @@ def test_passes_add_up_to_the_whole_picture(view: SceneView) -> None:
     whole = draw(view)
     stage = view._stage
     assert stage is not None
-    stage._points_a_pass = 2000
+    stage._pace = FixedPace(2000)
     before = stage.passes_drawn
     view.reset_view()
     view.set_point_size(2.0001)
@@ -259,7 +271,7 @@ def test_keyframes_of_any_size_are_drawn(
 ) -> None:
     stage = view._stage
     assert stage is not None
-    stage._points_a_pass = 5
+    stage._pace = FixedPace(5)
     for index, size in enumerate(sizes):
         put(view, index, patch([index, 0, 3], count=size), RED)
     QTest.qWait(400)
