@@ -49,7 +49,8 @@ class Difference:
     rotation_deg: median over keyframes; translation_percent: root mean square of the distances of
     the camera centres; depth_percent, depth_median_percent, depth_p90_percent: over all common
     pixels; point_percent: median over keyframes; depth_scale: what the depths were multiplied by;
-    pose: takes the cameras to the reference's world.
+    pose: takes the cameras to the reference's world; together: takes cameras and depth there, with
+    one scale for both.
     """
 
     keyframes: list[KeyframeDifference]
@@ -61,6 +62,7 @@ class Difference:
     point_percent: float
     depth_scale: float
     pose: Sim3
+    together: Sim3
     confidence: ConfidenceCurve | None
 
 
@@ -89,7 +91,8 @@ def difference(
         np.where(seen, np.abs(scale * depth - r.depth) / np.where(seen, r.depth, 1), np.nan)
         for depth, r, seen in zip(depths, theirs, known, strict=True)
     ]
-    points = _point_distances(mine, theirs)
+    together = align_window(mine, theirs) if _same_size(pairs) else pose
+    points = _point_distances(mine, theirs, together) if _same_size(pairs) else [np.nan] * len(mine)
     values = np.concatenate([error[seen] for error, seen in zip(errors, known, strict=True)])
     confidences = [fitted(k.confidence, r.depth.shape, source_size) for k, r in pairs]
     return Difference(
@@ -114,6 +117,7 @@ def difference(
         point_percent=_median(points),
         depth_scale=scale,
         pose=pose,
+        together=together,
         confidence=confidence_curve(confidences, errors) if len(values) else None,
     )
 
@@ -177,11 +181,14 @@ def _depth_scale(
     return float(np.median(joined)) if len(joined) else 1.0
 
 
-def _point_distances(mine: Sequence[Keyframe], theirs: Sequence[Keyframe]) -> list[float]:
+def _same_size(pairs: Sequence[tuple[Keyframe, Keyframe]]) -> bool:
+    return all(keyframe.depth.shape == reference.depth.shape for keyframe, reference in pairs)
+
+
+def _point_distances(
+    mine: Sequence[Keyframe], theirs: Sequence[Keyframe], together: Sim3
+) -> list[float]:
     """Median distance of the points of a pixel for each keyframe, in percent of its depth."""
-    if any(k.depth.shape != r.depth.shape for k, r in zip(mine, theirs, strict=True)):
-        return [np.nan] * len(mine)
-    together = align_window(mine, theirs)
     distances = []
     for keyframe, reference in zip(mine, theirs, strict=True):
         seen = (keyframe.depth > 0) & (reference.depth > 0)

@@ -11,12 +11,12 @@ from app.compare.comparison import Comparison
 from app.compare.confidence import ConfidenceCurve
 from app.compare.lanes import Lane
 from app.compare.metrics import Difference, KeyframeDifference, align_cameras
-from app.compare.svg import COLORS, TRUTH_COLOR, Plot, bounds, legend, top
+from app.compare.svg import COLORS, TRUTH_COLOR, Ink, Plot, bounds, legend, top
 from app.geometry import Floats
 from app.reconstruction import Keyframe
 
-_BARS = "#dcdcdc"
 _SMALL = (370, 240)
+_INK = Ink()
 
 Series = list[tuple[str, str, Difference]]
 """Title, colour and figures of each line."""
@@ -93,6 +93,27 @@ def latency_figures(lanes: Sequence[Lane]) -> str:
     return _figure(names + plot.svg("Time of the network by window"), "")
 
 
+def confidence_plot(
+    curves: Sequence[tuple[str, ConfidenceCurve]],
+    labels: tuple[str, str],
+    size: tuple[int, int],
+    ink: Ink = _INK,
+) -> Plot:
+    """Median and 90th percentile of each curve in its colour, and bars: pixels of the last one.
+
+    labels: of the x and the y axis.
+    """
+    low = min(float(curve.confidence[0]) for _, curve in curves)
+    high = max(float(curve.confidence[-1]) for _, curve in curves)
+    worst = top([v for _, curve in curves for v in 100 * curve.p90[curve.pixels > 0]])
+    plot = Plot((low, high), (0, worst), *labels, size, log_x=True, ink=ink)
+    _histogram(plot, curves[-1][1], worst)
+    for tint, curve in curves:
+        plot.line(curve.confidence, 100 * curve.median, tint)
+        plot.line(curve.confidence, 100 * curve.p90, tint, dashed=True)
+    return plot
+
+
 def differences(comparison: Comparison) -> Series:
     """Lanes that were compared with the first."""
     rows = zip(comparison.lanes, comparison.differences, strict=True)
@@ -138,16 +159,11 @@ def _by_keyframe(series: Series, word: str) -> str:
 
 def _confidence(series: Series, word: str) -> str:
     curves = [(title, tint, e.confidence) for title, tint, e in series if e.confidence]
-    low = min(float(curve.confidence[0]) for _, _, curve in curves)
-    high = max(float(curve.confidence[-1]) for _, _, curve in curves)
-    worst = top([v for _, _, curve in curves for v in 100 * curve.p90[curve.pixels > 0]])
-    plot = Plot(
-        (low, high), (0, worst), "predicted confidence", f"depth {word} (%)", (540, 300), log_x=True
+    plot = confidence_plot(
+        [(tint, curve) for _, tint, curve in curves],
+        ("predicted confidence", f"depth {word} (%)"),
+        (540, 300),
     )
-    _histogram(plot, curves[-1][2], worst)
-    for _, tint, curve in curves:
-        plot.line(curve.confidence, 100 * curve.median, tint)
-        plot.line(curve.confidence, 100 * curve.p90, tint, dashed=True)
     kept = Plot(
         (0, 95),
         (0, top([v for _, _, curve in curves for v in 100 * curve.kept_error])),
@@ -168,7 +184,7 @@ def _histogram(plot: Plot, curve: ConfidenceCurve, high: float) -> None:
     step = np.sqrt(curve.confidence[1] / curve.confidence[0])
     heights = 0.3 * high * curve.pixels / max(1, curve.pixels.max())
     titles = [f"{count:,} pixels" for count in curve.pixels]
-    plot.bars(curve.confidence / step, curve.confidence * step, heights, _BARS, titles)
+    plot.bars(curve.confidence / step, curve.confidence * step, heights, titles)
 
 
 def _centres(keyframes: Sequence[Keyframe], reference: Sequence[Keyframe]) -> Floats:

@@ -15,12 +15,19 @@ COLORS = ("#1f6fb5", "#d9601a", "#2e8b57", "#8e5bb5")
 """Of the lanes, in their order; told apart by the color-blind as well."""
 
 TRUTH_COLOR = "#3a3a3a"
-GRID = "#e2e2e2"
-INK = "#1a1a1a"
-FAINT = "#6b6b6b"
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 12.0, 10.0, 44.0
 _FONT = 'font-family="system-ui, Helvetica, Arial, sans-serif" font-size="12"'
+
+
+@dataclass(frozen=True)
+class Ink:
+    """Colours of what surrounds the marks: labels, numbers, lines of the grid, bars behind."""
+
+    text: str = "#1a1a1a"
+    faint: str = "#6b6b6b"
+    grid: str = "#e2e2e2"
+    bars: str = "#dcdcdc"
 
 
 @dataclass
@@ -38,6 +45,7 @@ class Plot:
     size: tuple[int, int] = (520, 300)
     log_x: bool = False
     equal: bool = False
+    ink: Ink = Ink()
     _marks: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -77,7 +85,6 @@ class Plot:
         left: ArrayLike,
         right: ArrayLike,
         heights: ArrayLike,
-        color: str,
         titles: Sequence[str] = (),
     ) -> None:
         """Bars from the x axis up; titles: what the pointer shows over them."""
@@ -87,7 +94,7 @@ class Plot:
             box = f'x="{x:.1f}" y="{y:.1f}" width="{max(0.5, self._x(b) - x - 1):.1f}"'
             box += f' height="{max(0.0, self._y(self.y_range[0]) - y):.1f}"'
             title = f"<title>{escape(titles[place])}</title>" if titles else ""
-            self._marks.append(f'<rect {box} fill="{color}">{title}</rect>')
+            self._marks.append(f'<rect {box} fill="{self.ink.bars}">{title}</rect>')
 
     def svg(self, description: str) -> str:
         """The picture; description: for those who do not see it."""
@@ -108,16 +115,20 @@ class Plot:
         bottom, right = height - _BOTTOM, width - _RIGHT
         for value in log_ticks(self.x_range) if self.log_x else ticks(self.x_range):
             x = self._x(value)
-            yield _rule(x, _TOP, x, bottom)
-            yield _text(x, bottom + 16, _short(value), "middle")
+            yield self._rule(x, _TOP, x, bottom)
+            yield _text(x, bottom + 16, _short(value), "middle", self.ink.faint)
         for value in ticks(self.y_range, 5):
             y = self._y(value)
-            yield _rule(_LEFT, y, right, y)
-            yield _text(_LEFT - 6, y + 4, _short(value), "end")
-        yield _text((_LEFT + right) / 2, height - 8, self.x_label, "middle", INK)
+            yield self._rule(_LEFT, y, right, y)
+            yield _text(_LEFT - 6, y + 4, _short(value), "end", self.ink.faint)
+        yield _text((_LEFT + right) / 2, height - 8, self.x_label, "middle", self.ink.text)
         middle = (_TOP + bottom) / 2
         turned = f'transform="rotate(-90 14 {middle:.1f})"'
-        yield _text(14, middle, self.y_label, "middle", INK, turned)
+        yield _text(14, middle, self.y_label, "middle", self.ink.text, turned)
+
+    def _rule(self, x0: float, y0: float, x1: float, y1: float) -> str:
+        ends = f'x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"'
+        return f'<line {ends} stroke="{self.ink.grid}"/>'
 
     @property
     def _inner(self) -> tuple[float, float]:
@@ -190,12 +201,7 @@ def _grown(span: tuple[float, float], length: float) -> tuple[float, float]:
     return middle - length / 2, middle + length / 2
 
 
-def _rule(x0: float, y0: float, x1: float, y1: float) -> str:
-    ends = f'x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"'
-    return f'<line {ends} stroke="{GRID}"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str, color: str = FAINT, extra: str = "") -> str:
+def _text(x: float, y: float, text: str, anchor: str, color: str, extra: str = "") -> str:
     at = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{color}"'
     return f"<text {at} {extra}>{escape(text)}</text>"
 
