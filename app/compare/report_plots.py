@@ -103,8 +103,8 @@ def confidence_plot(
 
     labels: of the x and the y axis.
     """
-    low = min(float(curve.confidence[0]) for _, curve in curves)
-    high = max(float(curve.confidence[-1]) for _, curve in curves)
+    low = min(float(curve.confidence[0] / _half_bin(curve)) for _, curve in curves)
+    high = max(float(curve.confidence[-1] * _half_bin(curve)) for _, curve in curves)
     worst = top([v for _, curve in curves for v in 100 * curve.p90[curve.pixels > 0]])
     plot = Plot((low, high), (0, worst), *labels, size, log_x=True, ink=ink)
     _histogram(plot, curves[-1][1], worst)
@@ -180,8 +180,13 @@ def _confidence(series: Series, word: str) -> str:
     return _figure(f'{names}<div class="row">{pictures}</div>', counted)
 
 
+def _half_bin(curve: ConfidenceCurve) -> float:
+    """From the middle of a bin to its end, as a factor."""
+    return float(np.sqrt(curve.confidence[1] / curve.confidence[0]))
+
+
 def _histogram(plot: Plot, curve: ConfidenceCurve, high: float) -> None:
-    step = np.sqrt(curve.confidence[1] / curve.confidence[0])
+    step = _half_bin(curve)
     heights = 0.3 * high * curve.pixels / max(1, curve.pixels.max())
     titles = [f"{count:,} pixels" for count in curve.pixels]
     plot.bars(curve.confidence / step, curve.confidence * step, heights, titles)

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -99,15 +98,10 @@ class Plot:
     def svg(self, description: str) -> str:
         """The picture; description: for those who do not see it."""
         width, height = self.size
-        inner_width, inner_height = self._inner
-        clip = f"c{crc32(''.join((description, *self._marks)).encode()):x}"
-        area = f'x="{_LEFT}" y="{_TOP}" width="{inner_width}" height="{inner_height}"'
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
             f' width="{width}" height="{height}" role="img" aria-label="{escape(description)}"'
-            f" {_FONT}>{''.join(self._axes())}"
-            f'<clipPath id="{clip}"><rect {area}/></clipPath>'
-            f'<g clip-path="url(#{clip})">{"".join(self._marks)}</g></svg>'
+            f" {_FONT}>{''.join(self._axes())}{''.join(self._marks)}</svg>"
         )
 
     def _axes(self) -> Iterable[str]:

@@ -14,6 +14,9 @@ from app.ui.image_view import ImageView
 from app.ui.panels import button, label
 from app.ui.texts import tr
 
+PICTURE_HEIGHT = 150
+"""Logical pixels."""
+
 
 class DifferenceView(QWidget):
     """Image and difference map of a keyframe that the user picks; the newest until then.
@@ -45,6 +48,8 @@ class DifferenceView(QWidget):
         following = button("›", tr("Next keyframe"), lambda: self.step(1))
         for entry in (previous, following):
             entry.setFixedWidth(32)
+        for picture in (self.image, self.map):
+            picture.setFixedHeight(PICTURE_HEIGHT)
 
         pictures = QHBoxLayout()
         pictures.setSpacing(style.GAP)
@@ -63,7 +68,7 @@ class DifferenceView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(style.GAP, 0, style.GAP, style.GAP)
         layout.setSpacing(style.GAP)
-        layout.addLayout(pictures, stretch=1)
+        layout.addLayout(pictures)
         layout.addLayout(legend)
         layout.addLayout(picker)
         layout.addWidget(self.words)

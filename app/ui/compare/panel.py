@@ -37,7 +37,7 @@ from app.ui.compare.report_writer import ReportWriter
 from app.ui.compare.split_view import Mode
 from app.ui.compare.worker import Compare, Worker, by_position
 from app.ui.controls import LabelledSlider
-from app.ui.panels import Banner, Panel, button, label
+from app.ui.panels import Banner, Panel, button, label, set_role
 from app.ui.texts import tr
 
 SIDE_WIDTH = 400
@@ -61,6 +61,7 @@ class ComparePanel(QWidget):
         self._source, self._command = "", ""
         self._settings: dict[str, Any] = {}
         self._source_size: tuple[int, int] | None = None
+        self._picked = 0
         self._worker = Worker(self)
         self.writer = ReportWriter(self)
         self.linked = LinkedViews(adapter)
@@ -144,8 +145,7 @@ class ComparePanel(QWidget):
                 self.linked.set_pose(place, *moved)
             self._worker.pack(place, keyframes, clouds)
         if all(entry.keyframes for entry in self.lanes):
-            self.figures.set_lanes(self.lanes)
-            self._worker.compare(self._snapshot())
+            self._refresh()
 
     def fail(self, lane: int, error: Exception) -> None:
         """A lane cannot go on; what it has stays."""
@@ -172,7 +172,7 @@ class ComparePanel(QWidget):
     def set_mode(self, mode: Mode) -> None:
         """Compare side by side, with a wipe, or by blinking."""
         self.linked.set_mode(mode)
-        self.modes.button(mode.value).setChecked(True)
+        self._show_mode()
 
     def close_work(self) -> None:
         """End what goes on in the background."""
@@ -199,6 +199,7 @@ class ComparePanel(QWidget):
     def _refresh(self) -> None:
         if all(lane.keyframes for lane in self.lanes):
             self.figures.set_lanes(self.lanes)
+            self._fit_side()
             self._worker.compare(self._snapshot())
         self.report.setEnabled(any(lane.keyframes for lane in self.lanes[:1]))
 
@@ -206,6 +207,7 @@ class ComparePanel(QWidget):
         assert isinstance(keyframes, dict)
         for position, keyframe in keyframes.items():
             self.linked.set_keyframe(lane, position, keyframe)
+        self._on_picked(self._picked)
 
     def _on_compared(self, comparison: Comparison) -> None:
         apart = comparison.differences[1]
@@ -220,13 +222,14 @@ class ComparePanel(QWidget):
         self.changed.emit()
 
     def _on_picked(self, position: int) -> None:
+        self._picked = position
         for view in self.linked.views:
             if position in view.scene.keyframes:
                 view.highlight(position)
 
     def _on_blink(self) -> None:
         self.linked.blink()
-        self.modes.button(Mode.BLINK.value).setChecked(True)
+        self._show_mode()
 
     def _on_report(self) -> None:
         if self.writer.is_busy:
@@ -254,10 +257,10 @@ class ComparePanel(QWidget):
             Mode.WIPE: (tr("Wipe"), tr("One view with a divider to drag")),
             Mode.BLINK: (tr("Blink"), tr("One view in the same place as the other (B)")),
         }.items():
-            entry = QPushButton(name, checkable=True)
+            entry = QPushButton(name)
             entry.setToolTip(tip)
             modes.addButton(entry, mode.value)
-        modes.button(Mode.SIDE.value).setChecked(True)
+        set_role(modes.button(Mode.SIDE.value), "primary")
         modes.idClicked.connect(self._on_mode)
         return modes
 
@@ -267,6 +270,11 @@ class ComparePanel(QWidget):
             self.linked.blink()
         else:
             self.linked.set_mode(mode)
+        self._show_mode()
+
+    def _show_mode(self) -> None:
+        for mode in Mode:
+            set_role(self.modes.button(mode.value), "primary" if mode is self.linked.mode else "")
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
@@ -297,13 +305,14 @@ class ComparePanel(QWidget):
         stack = QVBoxLayout(side)
         stack.setContentsMargins(0, 0, 0, 0)
         stack.setSpacing(style.GAP)
-        stack.addWidget(Panel(tr("Difference"), self.difference), stretch=1)
+        stack.addWidget(Panel(tr("Difference"), self.difference))
         stack.addWidget(Panel(tr("Difference by confidence"), confidence))
         stack.addWidget(Panel(tr("Cost"), self.figures))
-        scroll = QScrollArea(widgetResizable=True, frameShape=QFrame.Shape.NoFrame)
+        stack.addStretch()
+        self._side = side
+        self._scroll = scroll = QScrollArea(widgetResizable=True, frameShape=QFrame.Shape.NoFrame)
         scroll.setWidget(side)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setMinimumWidth(SIDE_WIDTH)
 
         split = QSplitter(Qt.Orientation.Horizontal, handleWidth=style.GAP)
         split.addWidget(Panel(tr("3D view"), pictures))
@@ -314,6 +323,12 @@ class ComparePanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(split)
+        self._fit_side()
+
+    def _fit_side(self) -> None:
+        """Make the column as wide as its table, which grows with the names of the models."""
+        bar = self._scroll.verticalScrollBar().sizeHint().width()
+        self._scroll.setMinimumWidth(max(SIDE_WIDTH, self._side.minimumSizeHint().width() + bar))
 
 
 def _share_words(hidden: int) -> str:
