@@ -1,10 +1,16 @@
-"""Frames from cameras, videos and folders, and the choice of keyframes among them."""
+"""Frames from cameras, videos and images, and the choice of keyframes among them."""
 
+from app.capture.camera import CameraSettings
+from app.capture.devices import CAMERA_PREFIX, CameraDevice, list_cameras
+from app.capture.frame import Frame, FrameSource, SourceError, SourceInterrupted
 from app.capture.keyframes import Decision, KeyframeSelector, default_selector
 from app.capture.preprocess import fit_image
-from app.capture.sources import Frame, FrameSource, SourceError, SourceInterrupted, open_source
+from app.capture.sources import open_source
 
 __all__ = [
+    "CAMERA_PREFIX",
+    "CameraDevice",
+    "CameraSettings",
     "Decision",
     "Frame",
     "FrameSource",
@@ -13,5 +19,6 @@ __all__ = [
     "SourceInterrupted",
     "default_selector",
     "fit_image",
+    "list_cameras",
     "open_source",
 ]

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.capture._cv2 import cv2
-from app.capture.sources import FolderSource, Frame, FrameSource
+from app.capture.frame import Frame, FrameSource
+from app.capture.images import ImageSource
 
 # Frames are judged at about the network's resolution: finer blur does not reach it.
 _WIDTH = 224
@@ -102,7 +103,7 @@ def default_selector(source: FrameSource, every: int = 1) -> KeyframeSelector:
     own: Callable[[int], KeyframeSelector] | None = getattr(source, "make_selector", None)
     if own:
         return own(every)
-    if isinstance(source, FolderSource):
+    if isinstance(source, ImageSource):
         return KeyframeSelector(min_motion=0, every=every)
     return KeyframeSelector(every=every)
 

@@ -22,6 +22,9 @@ from app.engine.prediction import Prediction
 from app.errors import AppError
 from app.geometry import decode_pose
 
+KILLED = 9
+"""The signal that leaves no last words. Where memory runs out the system sends it."""
+
 
 class EngineError(AppError):
     """The runtime refused the program, crashed or did not answer in time."""
@@ -195,7 +198,7 @@ class _Child:
     def wait_until_loaded(self, timeout: float) -> int:
         """Resident bytes of the child before the model. Raises EngineError."""
         memory = int(self._hear(timeout)["memory"])
-        # Both sides have it mapped: without a name nothing can be left behind.
+        # Where a file that is mapped keeps its name (Windows), the child could not do it.
         self._unlink()
         self.is_loaded = True
         return memory
@@ -248,6 +251,8 @@ class _Child:
     def _last_words(self) -> str:
         code = self.process.wait()
         text = f"the runtime ended unexpectedly ({_describe(code)})"
+        if code == -KILLED:
+            return text
         with contextlib.suppress(OSError, ValueError):
             self._log.seek(0)
             lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
@@ -257,6 +262,8 @@ class _Child:
 
 
 def _describe(code: int) -> str:
+    if code == -KILLED:
+        return f"signal {KILLED}: killed, perhaps for want of memory"
     return f"signal {-code}" if code < 0 else f"exit status {code}"
 
 
@@ -269,7 +276,9 @@ def _import_paths() -> list[str]:
 def _create_file(size: int) -> str:
     """A file of `size` zero bytes, in memory where the system has such a folder."""
     folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.NamedTemporaryFile(prefix="pocket-vggt-", dir=folder, delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        prefix=f"pocket-vggt-{os.getpid()}-", dir=folder, delete=False
+    ) as file:
         try:
             # Writing, not truncating: a full disk must show here and not as a signal later.
             file.write(bytes(size))

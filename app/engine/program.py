@@ -79,6 +79,9 @@ def _serve(commands: TextIO, answers: TextIO) -> None:
     try:
         with open(settings["buffer"], "r+b") as file:
             memory = mmap.mmap(file.fileno(), 0)
+        # Both sides have it mapped by now: without a name nothing is left behind, whoever dies.
+        with contextlib.suppress(OSError):
+            os.unlink(settings["buffer"])
         buffer = Buffer(memory, settings["views"], settings["height"], settings["width"])
         program = Program(settings["program"], settings["backend"], settings["threads"])
     except Exception as error:

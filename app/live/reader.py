@@ -84,10 +84,13 @@ class Reader:
         self._stopped.set()
         self._going.set()
 
-    def end(self) -> None:
-        """Give out nothing more, and wait a little for the thread."""
+    def abandon(self) -> None:
+        """Read no more frames and give out nothing more."""
         self._unheard.set()
         self.stop()
+
+    def join(self) -> None:
+        """Wait for the thread, no longer than a source that hangs is worth."""
         self._thread.join(STOP_GRACE)
 
     def __iter__(self) -> Iterator[Chosen]:
@@ -139,7 +142,7 @@ class Reader:
             if not self._may_go_on():
                 return
             try:
-                self._source.reopen()  # type: ignore[attr-defined]
+                self._source.reopen()
                 return
             except SourceError as again:
                 error = again

@@ -7,6 +7,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,11 +55,13 @@ class LiveRun:
         record_to: Path | None = None,
         start_engine: Callable[..., Engine] = Engine,
         limit: int | None = None,
+        camera_limit: int | None = None,
         open_source: OpenSource = open_source,
     ) -> None:
         """bundles: one a lane; views, overlap: of the windows; every: look at each n-th frame only;
-        threads: of each runtime; record_to: folder of the session to write; limit: keyframes after
-        which the capture ends.
+        threads: of each runtime; record_to: folder of a session, a new one or one
+        to go on with; limit: keyframes after
+        which the capture ends; camera_limit: the same for a camera, where `limit` is not given.
         """
         self.engines: list[Engine] = []
         self._spec = source
@@ -68,7 +71,7 @@ class LiveRun:
         self._threads = threads
         self._record_to = record_to
         self._start_engine = start_engine
-        self._limit = limit
+        self._limit, self._camera_limit = limit, camera_limit
         self._open_source = open_source
         self._lock = threading.Lock()
         self._source: FrameSource | None = None
@@ -104,8 +107,10 @@ class LiveRun:
 
     def abandon(self) -> None:
         """End at once, whatever is unfinished, and wait for the threads (up to 5 seconds)."""
-        self._abandoned = True
-        self.stop()
+        with self._lock:
+            self._abandoned = True
+            if self._reader:
+                self._reader.abandon()
         for engine in [*self.engines]:
             engine.close()
         self.join(timeout=5)
@@ -150,6 +155,7 @@ class LiveRun:
             self._listener.failed(error)
 
     def _work(self, stack: ExitStack) -> None:
+        truth = find_truth(self._spec)
         bundles = [open_bundle(path) for path in self._paths]
         source = stack.enter_context(closing(self._open_source(self._spec, self._listener.warned)))
         options = [self._threads] if self._threads else []
@@ -170,26 +176,29 @@ class LiveRun:
             stack.callback(self._try_to_record, self._recorder.close)
         self._listener.began(Beginning(tuple(bundles), source.length, source.is_live))
         self._capture(source, lanes)
-        truth = find_truth(self._spec)
         for lane in lanes:
             if truth and lane.keyframes and not self._abandoned:
                 self._listener.assessed(lane.index, truth.compare(lane.keyframes))
 
     def _capture(self, source: FrameSource, lanes: list[Lane]) -> None:
-        reader = Reader(source, self._listener, self._record, self._every, self._limit)
+        limit = self._limit or (self._camera_limit if source.is_live else None)
+        reader = Reader(source, self._listener, self._record, self._every, limit)
         with self._lock:
             self._reader = reader
             if self._paused:
                 reader.pause()
             if self._stopped:
                 reader.stop()
+            if self._abandoned:
+                return
         reader.start()
         try:
             for chosen in reader:
-                self._give(lanes, lambda lane, chosen=chosen: lane.take(chosen))
-            self._give(lanes, lambda lane: lane.finish())
+                self._give(lanes, partial(Lane.take, chosen=chosen))
+            self._give(lanes, Lane.finish)
         finally:
-            reader.end()
+            reader.abandon()
+            reader.join()
         if reader.failure:
             raise reader.failure
 
@@ -202,6 +211,7 @@ class LiveRun:
                 if len(lanes) == 1 or self._abandoned:
                     raise
                 lanes.remove(lane)
+                self.engines[lane.index].close()
                 self._listener.lane_failed(lane.index, error)
             else:
                 self._publish(growth)
@@ -212,12 +222,12 @@ class LiveRun:
         if growth is None:
             return
         self._listener.grown(growth)
-        if growth.lane == 0 and self._recorder:
-            self._try_to_record(self._recorder.set_keyframes, growth.keyframes)
+        if (recorder := self._recorder) and growth.lane == 0:
+            self._try_to_record(recorder.set_keyframes, growth.keyframes)
 
     def _record(self, frame: Frame, decision: Decision) -> None:
-        if self._recorder:
-            self._try_to_record(self._recorder.add_frame, frame, decision)
+        if recorder := self._recorder:
+            self._try_to_record(recorder.add_frame, frame, decision)
 
     def _try_to_record(self, write: Callable[..., None], *what: Any) -> None:
         """A disk that is full ends the recording, not the run."""
@@ -228,8 +238,10 @@ class LiveRun:
             self._listener.warned(f"the recording stopped: {error}")
 
     def _open_recorder(self, folder: Path, bundles: list[Bundle]) -> Recorder:
-        from app.sessions import SessionWriter
+        from app.sessions import SessionWriter, is_session
 
+        if is_session(folder):
+            return SessionWriter.resume(folder)
         settings = {
             "bundles": [str(path) for path in self._paths],
             "models": [{"name": b.name, "precision": b.precision} for b in bundles],

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.capture.frame import Frame
 from app.capture.preprocess import fit_image
-from app.capture.sources import Frame
 from app.engine import Engine, Prediction
 from app.errors import AppError
 from app.geometry import Sim3, invert_se3, nearest_rotation

@@ -6,7 +6,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from app.capture import Decision, Frame, FrameSource, KeyframeSelector, SourceError, default_selector
+from app.capture import (
+    Decision,
+    Frame,
+    FrameSource,
+    KeyframeSelector,
+    SourceError,
+    default_selector,
+)
 from app.reconstruction.keyframe import Keyframe
 from app.sessions.reader import Session, SessionError
 

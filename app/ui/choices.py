@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.capture import CAMERA_PREFIX, list_cameras
+
 ROOT = Path(__file__).parents[2]
 DEMO_CLIP = ROOT / "assets" / "demo" / "clip.mp4"
 BUNDLE_FOLDERS = (ROOT / "assets", ROOT / "build")
@@ -20,25 +22,15 @@ class Choice:
 def find_sources(demo_clip: Path = DEMO_CLIP) -> list[Choice]:
     """The demo clip, if it is there, and the cameras."""
     demo = [Choice("Demo clip", str(demo_clip))] if demo_clip.is_file() else []
-    return demo + find_cameras()
+    cameras = [source_choice(f"{CAMERA_PREFIX}{camera.name}") for camera in list_cameras()]
+    return demo + cameras
 
 
 def source_choice(spec: str) -> Choice:
-    """A file or folder under its name, a camera under its index."""
+    """A file or folder under its name, a camera under its name or index."""
+    if spec.startswith(CAMERA_PREFIX):
+        return Choice(spec.removeprefix(CAMERA_PREFIX), spec)
     return Choice(f"Camera {spec}" if spec.isdecimal() else Path(spec).name, spec)
-
-
-def find_cameras(devices: Path = Path("/sys/class/video4linux")) -> list[Choice]:
-    """Cameras by name where the system tells it (Linux), otherwise the first one by its index."""
-    if not devices.parent.is_dir():
-        return [source_choice("0")]
-    cameras = []
-    for device in sorted(devices.glob("video*"), key=lambda path: int(path.name[5:])):
-        # A camera has several nodes; the one with index 0 delivers the images.
-        if _read(device / "index") in ("0", ""):
-            name = _read(device / "name") or "Camera"
-            cameras.append(Choice(f"{name} (camera {device.name[5:]})", device.name[5:]))
-    return cameras
 
 
 def find_bundles(folders: tuple[Path, ...] = BUNDLE_FOLDERS) -> list[Choice]:
@@ -64,10 +56,3 @@ def bundle_label(name: str, precision: str) -> str:
     if "4w" in precision:
         return f"{name}, 4 bit"
     return f"{name}, full precision" if precision == "fp32" else f"{name}, {precision}"
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

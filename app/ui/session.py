@@ -1,5 +1,6 @@
 """A run in the background for the window: what it tells comes as signals."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ class Session(QObject):
 
     `began` with a Beginning, `frame_ready` when `latest_frame` is new, `grown` with a Growth,
     `interrupted` with a line when the camera is gone and the run paused, `assessed` with an
-    Accuracy and its lane where the truth is known, `warned` with a line, `failed` with an AppError.
-    `ended` comes last and always.
+    Accuracy and its lane where the truth is known, `warned` with a line, `failed` with an AppError,
+    `lane_failed` with one and its lane where other lanes go on. `ended` comes last and always.
     """
 
     began = Signal(object)
@@ -30,6 +31,7 @@ class Session(QObject):
     interrupted = Signal(str)
     assessed = Signal(object, int)
     warned = Signal(str)
+    lane_failed = Signal(object, int)
     failed = Signal(object)
     ended = Signal()
 
@@ -79,6 +81,16 @@ class Session(QObject):
         """The newest frame, and whether it became a keyframe."""
         return self._run.latest_frame()
 
+    @property
+    def frames(self) -> int:
+        """Frames that were looked at so far."""
+        return self._run.frames
+
+    @property
+    def refused(self) -> Counter[str]:
+        """How many frames became no keyframe so far, by reason."""
+        return self._run.refused
+
 
 class _Relay:
     """The Listener that emits the signals of a session."""
@@ -103,6 +115,9 @@ class _Relay:
 
     def assessed(self, lane: int, accuracy: Accuracy) -> None:
         self._session.assessed.emit(accuracy, lane)
+
+    def lane_failed(self, lane: int, error: AppError) -> None:
+        self._session.lane_failed.emit(error, lane)
 
     def failed(self, error: AppError) -> None:
         self._session.failed.emit(error)

@@ -99,7 +99,8 @@ def test_truncated_video_gives_its_frames_or_a_line(video: Path) -> None:
 
 def test_missing_source_and_camera(capfd: pytest.CaptureFixture[str]) -> None:
     assert "no such file" in refusal("nothing/here")
-    assert "camera 97 cannot be opened" in refusal("97")
+    assert refusal("97").startswith("Camera 97 cannot be opened")
+    assert "no camera is called" in refusal("camera:nobody")
     assert capfd.readouterr().err == ""
 
 

@@ -225,23 +225,61 @@ def test_interrupt(tiny_bundle: Path, toy_folder: Path, out: Path) -> None:
     assert list(out.parent.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_runtime_that_dies(
+@pytest.fixture
+def kill_runtime(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """kill_runtime(times): the runtime of the next run is killed so often, at every window."""
+    from app.engine import Engine
+
+    if sys.platform == "win32":
+        pytest.skip("signals of POSIX")
+    infer = Engine.infer
+    left = 0
+
+    def die_first(self: Engine, images: np.ndarray) -> object:
+        nonlocal left
+        if left:
+            left -= 1
+            assert self.pid
+            os.kill(self.pid, signal.SIGKILL)
+        return infer(self, images)
+
+    def prepare(times: int) -> None:
+        nonlocal left
+        left = times
+
+    monkeypatch.setattr(Engine, "infer", die_first)
+    return prepare
+
+
+def test_a_runtime_that_always_dies(
+    kill_runtime: Callable[[int], None],
     tiny_bundle: Path,
     toy_folder: Path,
     out: Path,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from app.engine import Engine
+    kill_runtime(100)
+    assert run(toy_folder, "--bundle", tiny_bundle, "--out", out, "--threads", 1) == 2
+    *warnings, last = capsys.readouterr().err.splitlines()
+    assert [line[line.index("started again") :] for line in warnings] == [
+        "started again (2 of 3 tries)",
+        "started again (3 of 3 tries)",
+    ]
+    assert last.startswith("error: the runtime ended unexpectedly")
+    assert list(out.parent.iterdir()) == []
 
-    infer = Engine.infer
 
-    def die_once(self: Engine, images: np.ndarray) -> object:
-        assert self.pid
-        os.kill(self.pid, signal.SIGKILL)
-        return infer(self, images)
-
-    monkeypatch.setattr(Engine, "infer", die_once)
-    status = run(toy_folder, "--bundle", tiny_bundle, "--out", out, "--threads", 1)
-    assert_refused(status, out, capsys, "the runtime ended unexpectedly")
+def test_a_runtime_that_dies_is_started_again(
+    kill_runtime: Callable[[int], None],
+    tiny_bundle: Path,
+    toy_folder: Path,
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ("--bundle", tiny_bundle, "--threads", 1)
+    assert run(toy_folder, *options, "--out", out) == 0
+    whole = (out / "cameras.json").read_bytes()
+    kill_runtime(2)
+    assert run(toy_folder, *options, "--out", out) == 0
+    assert capsys.readouterr().err.count("warning: ") == 2
+    assert (out / "cameras.json").read_bytes() == whole

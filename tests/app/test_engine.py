@@ -32,7 +32,11 @@ def images(toy_image: ToyImage) -> np.ndarray:
 
 def shared_files() -> set[str]:
     folder = Path("/dev/shm")
-    return {file.name for file in folder.glob("pocket-vggt-*")} if folder.exists() else set()
+    return (
+        {file.name for file in folder.glob(f"pocket-vggt-{os.getpid()}-*")}
+        if folder.exists()
+        else set()
+    )
 
 
 @pytest.mark.parametrize("views", [4, 1, 2])

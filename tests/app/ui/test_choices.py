@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QApplication
 
-from app.ui.choices import Choice, bundle_choice, find_bundles, find_cameras, find_sources
+from app.ui.choices import Choice, bundle_choice, find_bundles, find_sources, source_choice
 from app.ui.choosers import Chooser
 
 
@@ -32,17 +32,9 @@ def test_bundles_are_found_and_named_with_4_bit_first(tmp_path: Path) -> None:
     assert bundle_choice(tmp_path / "b.zip").label == "b.zip"
 
 
-def test_cameras_have_names_and_metadata_nodes_are_left_out(tmp_path: Path) -> None:
-    devices = tmp_path / "video4linux"
-    for node, index, name in (("video0", 0, "Front"), ("video1", 1, "Front"), ("video10", 0, "")):
-        (devices / node).mkdir(parents=True)
-        (devices / node / "index").write_text(f"{index}\n")
-        (devices / node / "name").write_text(f"{name}\n")
-    assert find_cameras(devices) == [
-        Choice("Front (camera 0)", "0"),
-        Choice("Camera (camera 10)", "10"),
-    ]
-    assert find_cameras(tmp_path / "elsewhere" / "video4linux") == [Choice("Camera 0", "0")]
+def test_a_camera_goes_by_its_name_or_index() -> None:
+    assert source_choice("camera:Front") == Choice("Front", "camera:Front")
+    assert source_choice("2") == Choice("Camera 2", "2")
 
 
 def test_the_demo_clip_comes_first(tmp_path: Path) -> None:

@@ -1,0 +1,185 @@
+"""`python -m app bench`: how fast, how large and how far off, as if a camera were there."""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from app.arguments import at_least
+from app.bench.measurement import Measurement, Meter, loop_summary, memory_slope
+from app.bench.played import PlayedSource
+from app.capture import FrameSource, open_source
+from app.capture.video import VideoSource
+from app.engine import open_bundle
+from app.errors import AppError
+from app.files import write_file
+from app.live import Beginning, LiveRun, latency_percentiles
+
+FOLDER_RATE = 30
+"""Frames a second of images that have no times of their own."""
+
+_PERCENTILES = ("p50", "p90", "p99")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the app's."""
+    command = commands.add_parser(
+        "bench",
+        help="play a source as a camera and measure latency, memory and accuracy of models",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = command.add_argument
+    add("source", metavar="SOURCE", help="video file, folder of images or session")
+    add("--bundles", nargs="+", required=True, metavar="BUNDLE", help="one after the other")
+    add(
+        "--rate",
+        type=at_least(1),
+        help=f"frames a second; when not given, a video's own, and {FOLDER_RATE} for images",
+    )
+    add("--seconds", type=at_least(1), help="end after so long")
+    add("--views", type=at_least(2), default=4, help="keyframes in a window of the network")
+    add("--overlap", type=at_least(1), default=2, help="keyframes shared by two windows")
+    add("--threads", type=at_least(1), help="threads of the runtime; one a core when not given")
+    add("--window", action="store_true", help="through the window, and how long it keeps waiting")
+    add("--json", metavar="FILE", help="write all figures there too")
+
+
+def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
+    """Run the command; AppError or OSError if it cannot be done."""
+    results = [_measure(arguments, Path(bundle)) for bundle in arguments.bundles]
+    for result in results:
+        print("\n".join(_lines(result)), end="\n\n")
+    if arguments.json:
+        report = {
+            "command": ["python", "-m", "app", *argv],
+            "version": version("pocket-vggt"),
+            "source": arguments.source,
+            "rate": arguments.rate,
+            "window": arguments.window,
+            "runs": [result.as_dict() for result in results],
+        }
+        text = json.dumps(_without_nan(report), indent=1)
+        write_file(Path(arguments.json), text.encode())
+        print(f"written    {Path(arguments.json).resolve()}")
+    failed = next((result.failure for result in results if result.failure), None)
+    if failed:
+        raise AppError(failed)
+
+
+def _measure(arguments: argparse.Namespace, path: Path) -> Measurement:
+    result = Measurement(open_bundle(path))
+    played: list[PlayedSource] = []
+
+    def play(spec: str, warn: Callable[[str], None]) -> FrameSource:
+        source = open_source(spec, warn)
+        if source.is_live:
+            source.close()
+            raise AppError(f"{spec} is a camera: every run would see something else; take a file")
+        own_times = isinstance(source, VideoSource) and arguments.rate is None
+        rate = None if own_times else arguments.rate or FOLDER_RATE
+        played.append(PlayedSource(source, rate, arguments.seconds))
+        return played[-1]
+
+    if arguments.window:
+        from app.bench import window
+
+        window.prepare()
+        window.measure(arguments.source, path, play, Meter(result))
+    else:
+        _run_without_window(arguments, path, play, result)
+    if played:
+        result.missed, result.decode = played[0].missed, played[0].decode
+    return result
+
+
+def _run_without_window(
+    arguments: argparse.Namespace,
+    path: Path,
+    play: Callable[[str, Callable[[str], None]], FrameSource],
+    result: Measurement,
+) -> None:
+    label = f"{result.bundle.name} {result.bundle.precision}"
+    with tqdm(desc=label, unit=" frames", disable=None, leave=False, file=sys.stderr) as bar:
+
+        class Shown(Meter):
+            def began(self, beginning: Beginning) -> None:
+                bar.reset(total=beginning.length)
+
+            def frame_ready(self) -> None:
+                super().frame_ready()
+                bar.update(live.frames - bar.n)
+
+        live = LiveRun(
+            arguments.source,
+            [path],
+            Shown(result),
+            views=arguments.views,
+            overlap=arguments.overlap,
+            threads=arguments.threads,
+            open_source=play,
+        )
+        live.start()
+        try:
+            while not live.join(timeout=0.2):
+                continue
+        finally:
+            live.abandon()
+    result.frames, result.refused = live.frames, live.refused
+    if live.engines:
+        result.base_memory = live.engines[0].base_memory
+
+
+def _lines(result: Measurement) -> list[str]:
+    """The table for people."""
+    bundle = result.bundle
+    lines = [
+        f"{bundle.name}, {bundle.precision}: {bundle.model_bytes / 1e6:.2f} MB",
+        f"  frames     {result.frames} seen, {result.missed} missed, {result.keyframes} keyframes; "
+        f"refused: {_refused(result)}",
+        f"  speed      {result.views_per_second:.1f} views/s of the network alone",
+        f"  {'seconds':<18}{'p50':>8}{'p90':>8}{'p99':>8}",
+        _row("keyframe to points", latency_percentiles(result.latency)),
+    ]
+    lines += [_row(f"  {name}", values) for name, values in result.stage_percentiles().items()]
+    sizes = [size / 2**20 for _, size in result.memory] or [math.nan]
+    lines += [
+        f"  memory     engine {result.peak_memory / 2**20:.0f} MiB at its peak; this process "
+        f"{sizes[0]:.0f} to {sizes[-1]:.0f} MiB, at most {max(sizes):.0f}, "
+        f"{memory_slope(result.memory):+.1f} MB/min over the second half",
+    ]
+    if accuracy := result.accuracy:
+        depth = f"{accuracy.depth.abs_rel:.3f}" if accuracy.depth else "n/a"
+        lines.append(
+            f"  accuracy   trajectory {accuracy.pose.ate_percent:.1f} %, rotation "
+            f"{accuracy.pose.rotation_deg:.1f} deg, depth AbsRel {depth}"
+        )
+    if loop := loop_summary(result.loop):
+        turns = ", ".join(f"{name} {1000 * value:.1f}" for name, value in loop.items())
+        lines.append(f"  event loop turn in ms: {turns}")
+        held = [f"{100 * share:.0f} % {name}" for name, share in result.held_up_by.items()]
+        lines += [f"    late in  {text}" for text in held[:6]]
+    lines += [f"  warning    {text}" for text in result.warnings]
+    return lines
+
+
+def _row(name: str, values: dict[str, float]) -> str:
+    return f"  {name:<18}" + "".join(f"{values[key]:8.3f}" for key in _PERCENTILES)
+
+
+def _refused(result: Measurement) -> str:
+    return ", ".join(f"{count} {why}" for why, count in result.refused.most_common()) or "none"
+
+
+def _without_nan(value: Any) -> Any:
+    """NaN is no JSON: null instead."""
+    if isinstance(value, dict):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(entry) for entry in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,70 @@
+"""Watches an event loop of Qt: how long it keeps one waiting, and what it is in meanwhile."""
+
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from types import FrameType
+
+from PySide6.QtCore import QObject, Qt, QTimer
+
+BEAT_MS = 5
+LATE = 0.02
+"""Seconds without a beat after which the watcher looks at what holds it up."""
+
+_LOOK_INTERVAL = 0.005
+_APP = Path(__file__).parents[1]
+
+
+class LoopWatch:
+    """turns: seconds from one beat of a timer to the next; it is made in the loop's own thread."""
+
+    def __init__(self, parent: QObject) -> None:
+        self.turns: list[float] = []
+        self._looks: Counter[str] = Counter()
+        self._last = 0.0
+        self._loop_thread = threading.get_ident()
+        self._timer = QTimer(parent, interval=BEAT_MS, timerType=Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._beat)
+        self._ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="loop watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._last = time.perf_counter()
+        self._timer.start()
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """End it."""
+        self._timer.stop()
+        self._ended.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+
+    def held_up_by(self) -> dict[str, float]:
+        """Functions of the app that were at work while a beat was late, as shares, most first."""
+        total = self._looks.total()
+        return {name: count / total for name, count in self._looks.most_common()}
+
+    def _beat(self) -> None:
+        now = time.perf_counter()
+        self.turns.append(now - self._last)
+        self._last = now
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_LOOK_INTERVAL):
+            if time.perf_counter() - self._last > LATE:
+                frame = sys._current_frames().get(self._loop_thread)
+                self._looks[_name(frame)] += 1
+
+
+def _name(frame: FrameType | None) -> str:
+    """The innermost function of the window in a stack, by its file."""
+    while frame:
+        path = Path(frame.f_code.co_filename)
+        if path.is_relative_to(_APP / "ui"):
+            return f"{path.relative_to(_APP.parent)} {frame.f_code.co_qualname}"
+        frame = frame.f_back
+    return "Qt"

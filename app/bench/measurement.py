@@ -1,0 +1,129 @@
+"""Figures of one run of a model over a source."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from app.engine import Bundle
+from app.errors import AppError
+from app.live import Growth, StageTimes, Subscriber, latency_percentiles, resident_memory
+from app.reconstruction.truth import Accuracy
+
+MEMORY_INTERVAL = 0.5
+"""Seconds between two looks at this process's memory."""
+
+
+@dataclass
+class Measurement:
+    """What one model did with a source. Times in seconds, sizes in bytes.
+
+    latency: from the choice of each keyframe to its points; stages: of each window of views;
+    memory: (time, resident size) of this process; loop: of the window's event loop, from one turn
+    to the next; held_up_by: what the loop was in while it was late, as shares of that time.
+    """
+
+    bundle: Bundle
+    frames: int = 0
+    missed: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    keyframes: int = 0
+    latency: list[float] = field(default_factory=list)
+    stages: list[StageTimes] = field(default_factory=list)
+    decode: list[float] = field(default_factory=list)
+    views_per_second: float = 0.0
+    peak_memory: int = 0
+    base_memory: int = 0
+    memory: list[tuple[float, int]] = field(default_factory=list)
+    accuracy: Accuracy | None = None
+    warnings: list[str] = field(default_factory=list)
+    failure: str = ""
+    loop: list[float] = field(default_factory=list)
+    held_up_by: dict[str, float] = field(default_factory=dict)
+
+    def stage_percentiles(self) -> dict[str, dict[str, float]]:
+        """Percentiles of each stage by its name."""
+        stages = {
+            entry.name: latency_percentiles([getattr(times, entry.name) for times in self.stages])
+            for entry in fields(StageTimes)
+        }
+        # Of a source that is played, the rest of the time was spent waiting for the next frame.
+        return stages | {"decode": latency_percentiles(self.decode)}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        return {
+            "bundle": str(self.bundle.path),
+            "name": self.bundle.name,
+            "precision": self.bundle.precision,
+            "model_bytes": self.bundle.model_bytes,
+            "frames": self.frames,
+            "missed": self.missed,
+            "refused": dict(self.refused),
+            "keyframes": self.keyframes,
+            "views_per_second": self.views_per_second,
+            "latency_seconds": latency_percentiles(self.latency),
+            "stage_seconds": self.stage_percentiles(),
+            "engine_peak_bytes": self.peak_memory,
+            "engine_base_bytes": self.base_memory,
+            "memory": [{"seconds": at, "bytes": size} for at, size in self.memory],
+            "memory_slope_mb_per_minute": memory_slope(self.memory),
+            "accuracy": asdict(self.accuracy) if self.accuracy else None,
+            "warnings": self.warnings,
+            "failure": self.failure or None,
+            "event_loop_seconds": loop_summary(self.loop),
+            "held_up_by": self.held_up_by,
+        }
+
+
+class Meter(Subscriber):
+    """Listens to a run and writes down what it measures."""
+
+    def __init__(self, measurement: Measurement) -> None:
+        self.result = measurement
+        self._start = time.perf_counter()
+
+    def frame_ready(self) -> None:
+        at = time.perf_counter() - self._start
+        if not self.result.memory or at - self.result.memory[-1][0] >= MEMORY_INTERVAL:
+            self.result.memory.append((at, resident_memory()))
+
+    def grown(self, growth: Growth) -> None:
+        self.note(growth, growth.latencies)
+
+    def note(self, growth: Growth, latencies: Sequence[float]) -> None:
+        """Take down a growth whose keyframes were so long on the way."""
+        self.result.latency += latencies
+        self.result.stages.append(growth.stages)
+        self.result.keyframes = len(growth.keyframes)
+        self.result.views_per_second = growth.views_per_second
+        self.result.peak_memory = growth.peak_memory
+
+    def assessed(self, lane: int, accuracy: Accuracy) -> None:
+        self.result.accuracy = accuracy
+
+    def warned(self, message: str) -> None:
+        self.result.warnings.append(message)
+
+    def failed(self, error: AppError) -> None:
+        self.result.failure = str(error)
+
+
+def memory_slope(memory: Sequence[tuple[float, int]]) -> float:
+    """Growth in MB a minute over the second half of (seconds, bytes), nan of less than 4 looks."""
+    later = memory[len(memory) // 2 :]
+    if len(later) < 2:
+        return float("nan")
+    times, sizes = np.array(later, np.float64).T
+    return float(np.polyfit(times / 60, sizes / 1e6, 1)[0])
+
+
+def loop_summary(turns: Sequence[float]) -> dict[str, float] | None:
+    """Median, 99th percentile and longest of the turns of an event loop; None without any."""
+    if not len(turns):
+        return None
+    middle, high = np.percentile(turns, [50, 99])
+    return {"p50": float(middle), "p99": float(high), "max": float(np.max(turns))}

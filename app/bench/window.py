@@ -1,0 +1,65 @@
+"""Runs a source through the window, without a display, and measures what its user would feel."""
+
+import os
+import time
+from pathlib import Path
+
+from PySide6.QtCore import QEventLoop
+from PySide6.QtWidgets import QApplication
+
+from app.bench.loop import LoopWatch
+from app.bench.measurement import Meter
+from app.errors import AppError
+from app.live import Growth, OpenSource
+from app.ui import style
+from app.ui.choices import bundle_choice, source_choice
+from app.ui.session import Session
+from app.ui.window import MainWindow
+
+
+def prepare() -> QApplication:
+    """The application, on a platform without a display unless one is named."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
+    application = QApplication.instance() or QApplication(["pocket-vggt"])
+    assert isinstance(application, QApplication)
+    style.apply(application)
+    return application
+
+
+def measure(source: str, bundle: Path, open_source: OpenSource, meter: Meter) -> None:
+    """Run a source through a window to its end.
+
+    A keyframe's latency ends here when the view has its points.
+    """
+    window = MainWindow([source_choice(source)], [bundle_choice(bundle)], open_source=open_source)
+    window.show()
+    QApplication.processEvents()
+    watch = LoopWatch(window)
+    window.start()
+    session = window.findChild(Session)
+    if session is None:
+        raise AppError("the window did not start")
+
+    def on_grown(growth: Growth) -> None:
+        # After the window's own slot, so the scene has the points by now.
+        since = time.perf_counter() - growth.accepted - max(growth.latencies, default=0.0)
+        meter.note(growth, [latency + since for latency in growth.latencies])
+
+    def on_ended() -> None:
+        watch.stop()
+        result.frames, result.refused = session.frames, session.refused
+        until_end.quit()
+
+    result = meter.result
+    until_end = QEventLoop()
+    session.began.connect(watch.start)
+    session.frame_ready.connect(meter.frame_ready)
+    session.grown.connect(on_grown)
+    session.assessed.connect(lambda accuracy, lane: meter.assessed(lane, accuracy))
+    session.warned.connect(meter.warned)
+    session.failed.connect(meter.failed)
+    session.ended.connect(on_ended)
+    until_end.exec()
+    result.loop, result.held_up_by = watch.turns, watch.held_up_by()
+    window.close()

@@ -1,0 +1,278 @@
+"""`python -m app reconstruct`: a source to cameras, depth and a point cloud."""
+
+import argparse
+import json
+import math
+import shlex
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from tqdm import tqdm
+
+from app.arguments import add_selection, at_least
+from app.engine import Bundle
+from app.errors import AppError
+from app.export import write_reconstruction
+from app.export.command import SUMMARY, selected
+from app.files import new_folder, write_file
+from app.live.events import Beginning, Growth, Subscriber
+from app.live.run import LiveRun
+from app.reconstruction import Keyframe, WindowUpdate
+from app.reconstruction.truth import Accuracy
+
+REOPEN_INTERVAL = 1.0
+"""Seconds between the tries to open a camera that went away."""
+
+# A camera never ends by itself.
+_CAMERA_KEYFRAMES = 60
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the app's."""
+    command = commands.add_parser(
+        "reconstruct",
+        help="cameras, depth and a point cloud from a video, images or a camera",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = command.add_argument
+    add("source", metavar="SOURCE", help="video file, folder of images, camera or session")
+    add("--bundle", required=True, help="model bundle, a folder or zip")
+    add("--out", required=True, help="folder to write; an earlier reconstruction is replaced")
+    add("--views", type=at_least(2), default=4, help="keyframes in a window of the network")
+    add("--overlap", type=at_least(1), default=2, help="keyframes shared by two windows")
+    add("--threads", type=at_least(1), help="threads of the runtime; one a core when not given")
+    add("--every", type=at_least(1), default=1, help="look at each n-th frame only")
+    add(
+        "--max-keyframes",
+        type=at_least(1),
+        help=f"stop after so many; when not given, a camera stops after {_CAMERA_KEYFRAMES}",
+    )
+    add("--record", metavar="DIR", help="also keep what was captured, as a session in this folder")
+    add_selection(command)
+
+
+def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
+    """Run the command; AppError or OSError if it cannot be done.
+
+    Of a file, a fault or Ctrl-C leaves nothing behind: it can be read again. What a camera gave
+    cannot be had again, so it is written whatever ended it; Ctrl-C is its ordinary end.
+    """
+    out = Path(arguments.out).resolve()
+    _check_output(out)
+    command = shlex.join(["python", "-m", "app", *argv])
+    window_only = ("command", "screenshot")
+    settings = {name: value for name, value in vars(arguments).items() if name not in window_only}
+    follower = _Follower()
+    with new_folder(out) as folder:
+        live = LiveRun(
+            arguments.source,
+            [Path(arguments.bundle)],
+            follower,
+            views=arguments.views,
+            overlap=arguments.overlap,
+            every=arguments.every,
+            threads=arguments.threads,
+            record_to=Path(arguments.record) if arguments.record else None,
+            limit=arguments.max_keyframes,
+            camera_limit=_CAMERA_KEYFRAMES,
+        )
+        follower.follow(live)
+        if not follower.keyframes:
+            if follower.failure:
+                raise follower.failure
+            raise AppError(f"{arguments.source} has no usable frame: all too dark or too bright")
+        if follower.failure and not follower.is_live:
+            raise follower.failure
+        engine, keyframes = live.engines[0], follower.keyframes
+        memory = _Memory(engine.peak_memory, engine.base_memory)
+        selection = selected(arguments, keyframes, f"made by: {command}")
+        points = write_reconstruction(folder, selection)
+        bundle, counts, accuracy = engine.bundle, follower.counts, follower.accuracy
+        summary = {
+            "command": command,
+            "version": version("pocket-vggt"),
+            "settings": settings,
+            "model": {
+                "name": bundle.name,
+                "precision": bundle.precision,
+                "bytes": bundle.model_bytes,
+                "sha256": bundle.manifest["files"]["model.pte"]["sha256"],
+                "size": bundle.size,
+            },
+            "keyframes": len(keyframes),
+            "points": points,
+            "run": asdict(counts),
+            "refused": dict(live.refused),
+            "views_per_second": counts.views / counts.seconds_inference,
+            "memory_bytes": asdict(memory),
+            "accuracy": asdict(accuracy) if accuracy else None,
+            "ended_by": str(follower.failure) if follower.failure else None,
+        }
+        write_file(folder / SUMMARY, json.dumps(_without_nan(summary), indent=1).encode())
+    _print_summary(counts, len(keyframes), points, bundle, memory, accuracy)
+    print(f"written    {out}")
+    if follower.failure:
+        raise AppError(f"{follower.failure}; what came before is in {out}")
+
+
+@dataclass
+class _Counts:
+    """Counts and times of one reconstruction."""
+
+    frames: int = 0
+    windows: int = 0
+    views: int = 0
+    seconds_inference: float = 0.0
+    seconds_align: float = 0.0
+    seconds_total: float = 0.0
+
+    def count(self, update: WindowUpdate) -> None:
+        self.windows += update.windows
+        self.views += update.views
+        self.seconds_inference += update.seconds_inference
+        self.seconds_align += update.seconds_align
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """Resident bytes of the runtime's process: at its peak, and before the model was loaded."""
+
+    peak: int
+    base: int
+
+
+class _Follower(Subscriber):
+    """Shows how a run goes on, and keeps what it brought."""
+
+    def __init__(self) -> None:
+        self.counts = _Counts()
+        self.keyframes: list[Keyframe] = []
+        self.accuracy: Accuracy | None = None
+        self.failure: AppError | None = None
+        self.is_live = False
+        self._run: LiveRun | None = None
+        self._bar = tqdm(unit=" frames", disable=None, leave=False)
+        self._gone = ""
+        self._started = perf_counter()
+
+    def follow(self, run: LiveRun) -> None:
+        """Start a run and wait for its end."""
+        self._run = run
+        run.start()
+        try:
+            _wait(run)
+        except KeyboardInterrupt:
+            if not self.is_live:
+                raise
+            _say("stopping: what was captured is written; Ctrl-C once more writes nothing")
+            run.stop()
+            _wait(run)
+            if not self.keyframes:
+                raise
+        finally:
+            run.abandon()
+            self._bar.close()
+        self.counts.frames = run.frames
+
+    def began(self, beginning: Beginning) -> None:
+        self.is_live = beginning.is_live
+        self._bar.reset(total=beginning.length)
+        self._started = perf_counter()
+
+    def frame_ready(self) -> None:
+        if self._gone:
+            _say("the camera is back")
+            self._gone = ""
+        if self._run:
+            self._bar.update(self._run.frames - self._bar.n)
+
+    def grown(self, growth: Growth) -> None:
+        self.keyframes = growth.keyframes
+        self.counts.count(growth.update)
+        self.counts.seconds_total = perf_counter() - self._started
+        self._bar.set_postfix_str(f"{len(growth.keyframes)} keyframes")
+
+    def interrupted(self, message: str) -> None:
+        if not self._gone:
+            _say(f"{message}; trying to go on every second, Ctrl-C ends the capture")
+        self._gone = message
+        if self._run:
+            again = threading.Timer(REOPEN_INTERVAL, self._run.resume)
+            again.daemon = True
+            again.start()
+
+    def warned(self, message: str) -> None:
+        _say(f"warning: {message}")
+
+    def assessed(self, lane: int, accuracy: Accuracy) -> None:
+        self.accuracy = accuracy
+
+    def failed(self, error: AppError) -> None:
+        self.failure = error
+
+
+def _wait(run: LiveRun) -> None:
+    # Not without an end: Windows heeds Ctrl-C between two waits only.
+    while not run.join(timeout=0.2):
+        continue
+
+
+def _say(text: str) -> None:
+    tqdm.write(text, file=sys.stderr)
+
+
+def _print_summary(
+    counts: _Counts,
+    keyframes: int,
+    points: int,
+    bundle: Bundle,
+    memory: _Memory,
+    accuracy: Accuracy | None,
+) -> None:
+    print(
+        f"summary    {counts.views / counts.seconds_inference:.2f} views/s, peak memory "
+        f"{memory.peak / 2**20:.0f} MiB ({memory.base / 2**20:.0f} before the model), "
+        f"model {bundle.model_bytes / 1e6:.2f} MB ({bundle.name}, {bundle.precision})"
+    )
+    print(
+        f"scene      {keyframes} keyframes of {counts.frames} frames in {counts.windows} windows, "
+        f"{points} points, {counts.seconds_total:.1f} s"
+    )
+    if accuracy is None:
+        return
+    pose = accuracy.pose
+    print(
+        f"pose error rotation {_number(pose.rotation_deg)} deg, translation direction "
+        f"{_number(pose.translation_deg)} deg (medians over all pairs), trajectory "
+        f"{_number(pose.ate_percent)} % of its length after Sim(3)"
+    )
+    if accuracy.depth:
+        print(
+            f"depth      AbsRel {accuracy.depth.abs_rel:.3f}, within 1.25: "
+            f"{100 * accuracy.depth.inliers:.1f} % (one scale for the sequence)"
+        )
+
+
+def _check_output(out: Path) -> None:
+    """Raises AppError rather than let `out` replace something else than a reconstruction."""
+    if out.exists() and not out.is_dir():
+        raise AppError(f"{out} exists and is not a folder")
+    if out.is_dir() and any(out.iterdir()) and not (out / SUMMARY).is_file():
+        raise AppError(f"{out} holds other things than a reconstruction: choose another --out")
+
+
+def _without_nan(value: Any) -> Any:
+    """NaN is no JSON: null instead."""
+    if isinstance(value, dict):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _number(value: float) -> str:
+    return "n/a" if math.isnan(value) else f"{value:.1f}"
