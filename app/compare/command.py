@@ -60,8 +60,6 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     source: str = arguments.source
     recorded = _recorded(source, arguments.bundles)
     truth = truth_of(source)
-    is_camera = not Path(source).exists()
-    limit = arguments.max_keyframes or (_CAMERA_KEYFRAMES if is_camera else None)
     with _Progress() as progress:
         recorder = LaneRecorder(_warn, progress)
         size = start_lanes(
@@ -72,7 +70,8 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
             overlap=arguments.overlap,
             every=arguments.every,
             threads=arguments.threads,
-            limit=limit,
+            limit=arguments.max_keyframes,
+            camera_limit=_CAMERA_KEYFRAMES,
         )
     lanes = [*recorded, *recorder.lanes]
     for lane, title in zip(lanes, lane_titles([lane.model for lane in lanes]), strict=True):

@@ -111,11 +111,13 @@ def start_lanes(
     every: int,
     threads: int | None,
     limit: int | None,
+    camera_limit: int | None = None,
     start_engine: Callable[..., Engine] = MeasuredEngine,
 ) -> tuple[int, int] | None:
     """Run a source through the bundles until its end; returns the (H, W) of its frames.
 
-    The results are in `recorder.lanes`, those of a run that ended early too. Raises AppError when
+    limit: keyframes after which it ends; camera_limit: the same for a camera without a limit. The
+    results are in `recorder.lanes`, those of a run that ended early too. Raises AppError when
     nothing came of it at all.
     """
     run = LiveRun(
@@ -127,6 +129,7 @@ def start_lanes(
         every=every,
         threads=threads,
         limit=limit,
+        camera_limit=camera_limit,
         start_engine=start_engine,
     )
     wait_for(run)
