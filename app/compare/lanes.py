@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,10 @@ class Figures:
     model_bytes: int | None
     joules_per_view: float | None
 
+    def window_at(self, percentile: str) -> float | None:
+        """Seconds of the network for one window: "p50", "p90" or "p99"."""
+        return self.window[percentile] if self.window else None
+
 
 class MeasuredEngine(Engine):
     """An Engine that also notes the energy of each inference, where the system tells it."""
@@ -136,11 +140,6 @@ def precision_words(precision: str) -> str:
 def ratio(value: float | None, reference: float | None) -> float | None:
     """value / reference where both are known."""
     return value / reference if value is not None and reference else None
-
-
-def figures_dict(figures: Figures) -> dict[str, Any]:
-    """For JSON."""
-    return asdict(figures)
 
 
 def _figures(lane: Lane) -> Figures:

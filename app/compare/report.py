@@ -37,7 +37,7 @@ from app.compare.report_tables import (
 )
 
 _COSTS: list[FigureRow] = [
-    ("time of a window", lambda f: f.window and f.window["p50"], seconds),
+    ("time of a window", lambda f: f.window_at("p50"), seconds),
     ("peak memory", lambda f: f.memory, mebibytes),
     ("model file", lambda f: f.model_bytes, megabytes),
     ("energy a view", lambda f: f.joules_per_view, joules),

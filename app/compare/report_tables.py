@@ -85,9 +85,9 @@ def figure_groups() -> dict[str, list[FigureRow]]:
     return {
         "Network": [
             ("Views a second", lambda f: f.views_per_second, number),
-            ("A window, median", lambda f: f.window and f.window["p50"], seconds),
-            ("90th percentile", lambda f: f.window and f.window["p90"], seconds),
-            ("99th percentile", lambda f: f.window and f.window["p99"], seconds),
+            ("A window, median", lambda f: f.window_at("p50"), seconds),
+            ("90th percentile", lambda f: f.window_at("p90"), seconds),
+            ("99th percentile", lambda f: f.window_at("p99"), seconds),
             ("First window (warm-up)", lambda f: f.first_window, seconds),
         ],
         "Other stages of a window, median": [

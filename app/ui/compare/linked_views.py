@@ -93,6 +93,6 @@ class LinkedViews(SplitView):
         # dataclasses.replace would unpack the points anew.
         copy = object.__new__(SceneKeyframe)
         copy.__dict__.update(keyframe.__dict__)
-        copy.world_from_camera = to_homogeneous(moved)
+        copy.world_from_camera = np.asarray(to_homogeneous(moved), np.float64)
         copy.scale = keyframe.scale * similarity.scale
         return copy

@@ -310,7 +310,8 @@ class ComparePanel(QWidget):
         stack.addWidget(Panel(tr("Cost"), self.figures))
         stack.addStretch()
         self._side = side
-        self._scroll = scroll = QScrollArea(widgetResizable=True, frameShape=QFrame.Shape.NoFrame)
+        self._scroll = scroll = QScrollArea(widgetResizable=True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidget(side)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
