@@ -1,8 +1,10 @@
 """Lanes side by side: the first is the reference of the others, the truth that of all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from app.compare.lanes import Lane
 from app.compare.metrics import Difference, difference
@@ -75,7 +77,12 @@ def _difference(
 def _error(lane: Lane, truth: Truth, source_size: tuple[int, int] | None) -> Difference | None:
     # On the pixels of its own network: the truth fits every size.
     true = truth.keyframes(lane.keyframes)
-    return difference(lane.keyframes, true, source_size) if true else None
+    if not true:
+        return None
+    error = difference(lane.keyframes, true, source_size)
+    # The truth has no focal length of its own here: its points would be seen through the lane's.
+    keyframes = [replace(keyframe, point_percent=np.nan) for keyframe in error.keyframes]
+    return replace(error, keyframes=keyframes, point_percent=np.nan)
 
 
 def _accuracy(lane: Lane, truth: Truth) -> Accuracy | None:

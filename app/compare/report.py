@@ -49,7 +49,7 @@ _PACKAGES = ("pocket-vggt", "executorch", "torch", "numpy", "opencv-python")
 def report_page(comparison: Comparison, command: str = "") -> str:
     """HTML of a comparison; command: the line that makes the same from a shell."""
     names = [lane.title for lane in comparison.lanes]
-    title = f"{' against '.join([*names[1:], names[0]])}: {Path(comparison.source).name}"
+    title = f"{' against '.join([*names[1:], names[0]])}: {_short_name(comparison.source)}"
     sections = [
         ("Cost", _cost(comparison)),
         (_accuracy_title(comparison), difference_table(comparison)),
@@ -184,6 +184,12 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "n/a"
+
+
+def _short_name(source: str) -> str:
+    """Of a folder with its parent: many are called "rgb" or "images"."""
+    path = Path(source)
+    return "/".join(path.parts[-2:]) if path.is_dir() else path.name
 
 
 def _enumerate(parts: Sequence[str]) -> str:

@@ -47,6 +47,11 @@ def times(value: float | None, reference: float | None) -> str:
     return text if text == NOT_KNOWN else f"{text}\u00a0×"
 
 
+def count(value: float | None) -> str:
+    """A whole number."""
+    return NOT_KNOWN if value is None else f"{value:.0f}"
+
+
 def seconds(value: float | None) -> str:
     """A time in milliseconds."""
     text = number(None if value is None else 1000 * value)
@@ -84,6 +89,7 @@ def figure_groups() -> dict[str, list[FigureRow]]:
     """Name of each figure, where it is found and how it is written, under headings."""
     return {
         "Network": [
+            ("Windows", lambda f: f.windows or None, count),
             ("Views a second", lambda f: f.views_per_second, number),
             ("A window, median", lambda f: f.window_at("p50"), seconds),
             ("90th percentile", lambda f: f.window_at("p90"), seconds),

@@ -74,6 +74,7 @@ def _words() -> dict[str, str]:
     """The names of the figures in the user's language."""
     return {
         "Network": tr("Network"),
+        "Windows": tr("Windows"),
         "Views a second": tr("Views a second"),
         "A window, median": tr("A window, median"),
         "90th percentile": tr("90th percentile"),
