@@ -38,9 +38,9 @@ class LinkedViews(SplitView):
 
     def set_pose(self, lane: int, position: int, pose: Any, depth_factor: float) -> None:
         """Move a keyframe to a pose [4,4] of its lane's world; its depths grow by the factor."""
-        if lane == 0:
+        if lane == 0 and position in self.views[0].scene.keyframes:
             self.views[0].set_pose(position, pose, depth_factor)
-        elif position in self._own:
+        elif lane == 1 and position in self._own:
             self._own[position].world_from_camera = np.asarray(pose, np.float64)
             self._own[position].scale *= depth_factor
             self._sync(position)

@@ -25,7 +25,7 @@ from app.compare import Comparison, Lane, Model, compare_lanes
 from app.compare.lanes import lane_titles
 from app.compare.run import note_costs, truth_of
 from app.engine import Engine
-from app.live import Growth
+from app.live import Growth, MovedKeyframe
 from app.reconstruction import Keyframe
 from app.ui import style
 from app.ui.adapter import Adapter, find_adapter
@@ -38,6 +38,7 @@ from app.ui.compare.split_view import Mode
 from app.ui.compare.worker import Compare, Worker, by_position
 from app.ui.controls import LabelledSlider
 from app.ui.panels import Banner, Panel, button, label, set_role
+from app.ui.scene import SceneKeyframe
 from app.ui.texts import tr
 
 SIDE_WIDTH = 400
@@ -108,6 +109,7 @@ class ComparePanel(QWidget):
         model is compared with what a session holds. command: the line that makes the same.
         """
         self.comparison = None
+        self._worker.restart()
         titles = lane_titles(models)
         self.lanes = [Lane(title, model) for title, model in zip(titles, models, strict=True)]
         if recorded:
@@ -141,9 +143,7 @@ class ComparePanel(QWidget):
             clouds = {view.position: view.cloud for view in growth.views}
             for position, cloud in growth.clouds.items():
                 keyframes[position], clouds[position] = growth.keyframes[position], cloud
-            for moved in growth.moved:
-                self.linked.set_pose(place, *moved)
-            self._worker.pack(place, keyframes, clouds)
+            self._worker.pack(place, keyframes, clouds, growth.moved)
         if all(entry.keyframes for entry in self.lanes):
             self._refresh()
 
@@ -203,15 +203,18 @@ class ComparePanel(QWidget):
             self._worker.compare(self._snapshot())
         self.report.setEnabled(any(lane.keyframes for lane in self.lanes[:1]))
 
-    def _on_packed(self, lane: int, keyframes: object) -> None:
-        assert isinstance(keyframes, dict)
+    def _on_packed(
+        self, lane: int, moved: Sequence[MovedKeyframe], keyframes: dict[int, SceneKeyframe]
+    ) -> None:
+        for entry in moved:
+            self.linked.set_pose(lane, *entry)
         for position, keyframe in keyframes.items():
             self.linked.set_keyframe(lane, position, keyframe)
         self._on_picked(self._picked)
 
     def _on_compared(self, comparison: Comparison) -> None:
         apart = comparison.differences[1]
-        if apart is None or comparison.source != self._source:
+        if apart is None:
             return
         self.comparison = comparison
         self.linked.set_similarity(apart.together)

@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.compare import Comparison
 from app.errors import AppError
+from app.live import MovedKeyframe
 from app.reconstruction import Keyframe, PointCloud, keyframe_cloud
 from app.ui.scene import SceneKeyframe, pack_keyframe
 
@@ -20,31 +21,52 @@ Compare = Callable[[], Comparison]
 
 
 class Worker(QObject):
-    """`packed` brings a lane and its keyframes by position, `compared` a Comparison.
+    """`packed` brings a lane, what moved, and its keyframes by position; `compared` a Comparison.
 
-    Of comparisons that are asked for while one is being made only the last is made.
+    Everything comes in the order in which it was asked for, and nothing that was asked for before
+    `restart`. Of comparisons that are asked for while one is being made only the last is made.
     """
 
-    packed = Signal(int, object)
+    packed = Signal(int, object, object)
     compared = Signal(object)
+    _done = Signal(int, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="compare")
         self._lock = Lock()
-        self._wanted: Compare | None = None
+        self._wanted: tuple[int, Compare] | None = None
         self._closed = False
+        self._round = 0
+        # From the thread that works to that of the window, which knows the round.
+        self._done.connect(self._deliver)
+
+    def restart(self) -> None:
+        """Bring nothing of what was asked for so far."""
+        self._round += 1
 
     def pack(
-        self, lane: int, keyframes: dict[int, Keyframe], clouds: dict[int, PointCloud]
+        self,
+        lane: int,
+        keyframes: dict[int, Keyframe],
+        clouds: dict[int, PointCloud],
+        moved: Sequence[MovedKeyframe] = (),
     ) -> None:
-        """Make keyframes ready for a 3D view; clouds: their points where these are known."""
-        self._submit(lambda: self.packed.emit(lane, _pack(keyframes, clouds)))
+        """Make keyframes ready for a 3D view; clouds: their points where these are known; moved:
+        is handed on in turn.
+        """
+        number = self._round
+
+        def work() -> None:
+            packed = _pack(keyframes, clouds)
+            self._done.emit(number, lambda: self.packed.emit(lane, moved, packed))
+
+        self._submit(work)
 
     def compare(self, compare: Compare) -> None:
         """Make a comparison."""
         with self._lock:
-            waits, self._wanted = self._wanted is not None, compare
+            waits, self._wanted = self._wanted is not None, (self._round, compare)
         if not waits:
             self._submit(self._compare)
 
@@ -53,13 +75,19 @@ class Worker(QObject):
         self._closed = True
         self._executor.shutdown(wait=True, cancel_futures=True)
 
+    def _deliver(self, number: int, emit: Callable[[], None]) -> None:
+        if number == self._round:
+            emit()
+
     def _compare(self) -> None:
         with self._lock:
-            compare, self._wanted = self._wanted, None
-        if compare:
+            wanted, self._wanted = self._wanted, None
+        if wanted:
+            number, compare = wanted
             # As long as a lane has no keyframe of the other there is nothing to compare.
             with contextlib.suppress(AppError):
-                self.compared.emit(compare())
+                comparison = compare()
+                self._done.emit(number, lambda: self.compared.emit(comparison))
 
     def _submit(self, task: Callable[[], None]) -> None:
         def run() -> None:

@@ -1,6 +1,7 @@
 """Two lanes in the window: linked views, wipe and blink, difference, figures, report."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from app.compare import Lane, Model
 from app.geometry import Sim3
-from app.live import Growth, KeyframeView, StageTimes
+from app.live import Growth, KeyframeView, MovedKeyframe, StageTimes
 from app.reconstruction import Keyframe, WindowUpdate, keyframe_cloud
 from app.ui.adapter import find_adapter
 from app.ui.compare import ComparePanel, Mode
@@ -301,6 +302,40 @@ def test_a_recorded_reconstruction_takes_the_first_place(panel: ComparePanel, ro
     assert len(panel.linked.views[0].scene.keyframes) == 8
     assert panel.figures.text("A window, median", 0) == "n/a"
     assert panel.figures.text("A window, median", 1) != "n/a"
+
+
+def test_keyframes_that_a_loop_moved_follow_in_turn(filled: ComparePanel, room: Any) -> None:
+    """The move comes right after the window that brings the keyframe again: it must not be lost."""
+    found = keyframes(room, Sim3.identity())
+    pose = np.eye(4)
+    pose[:3, 3] = [7, 8, 9]
+    filled.add(growth(0, found, range(6, 8), 0.4))
+    later = growth(0, found, range(7, 8), 0.4)
+    filled.add(replace(later, moved=[MovedKeyframe(6, pose, 1.25)]))
+    scene = filled.linked.views[0].scene
+    for _ in range(500):
+        if scene.keyframes[6].scale == 1.25:
+            break
+        QTest.qWait(10)
+    np.testing.assert_allclose(scene.keyframes[6].world_from_points[:3, 3], [7, 8, 9])
+    assert scene.keyframes[6].scale == 1.25
+
+
+def test_a_run_is_not_disturbed_by_what_is_left_of_the_one_before(
+    panel: ComparePanel, room: Any
+) -> None:
+    first, second = keyframes(room, Sim3.identity()), keyframes(room, ELSEWHERE)
+    panel.begin(MODELS, "old.mp4")
+    panel.add(growth(0, first, range(8), 0.4))
+    panel.add(growth(1, second, range(8), 0.1))
+    panel.begin(MODELS, "new.mp4")
+    panel.add(growth(0, first, range(4), 0.4))
+    panel.add(growth(1, second, range(4), 0.1))
+    wait_for_comparison(panel, 4)
+    QTest.qWait(100)
+    assert sorted(panel.linked.views[0].scene.keyframes) == [0, 1, 2, 3]
+    assert panel.comparison is not None
+    assert panel.comparison.source == "new.mp4"
 
 
 def test_a_new_run_starts_empty(filled: ComparePanel) -> None:
