@@ -6,13 +6,26 @@ from collections.abc import Sequence
 
 from app.arguments import Parser
 from app.bench import command as bench_command
+from app.capture import command as devices_command
 from app.compare import command as compare_command
+from app.engine import command as models_command
 from app.errors import AppError
 from app.export import command as export_command
 from app.live import command as reconstruct_command
+from app.sessions import command as sessions_command
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+
+_RUN = {
+    "reconstruct": reconstruct_command.run,
+    "bench": bench_command.run,
+    "compare": compare_command.run,
+    "export": export_command.run,
+    "devices": devices_command.run,
+    "record": sessions_command.record,
+    "models": models_command.run,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,21 +36,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
         arguments = _parser().parse_args(argv)
-        if arguments.command == "reconstruct":
-            reconstruct_command.run(arguments, argv)
-            return 0
-        if arguments.command == "bench":
-            bench_command.run(arguments, argv)
-            return 0
-        if arguments.command == "export":
-            export_command.run(arguments, argv)
-            return 0
-        if arguments.command == "compare":
-            compare_command.run(arguments, argv)
+        if arguments.command == "replay":
+            return main(sessions_command.as_reconstruct(arguments, argv))
+        if arguments.command:
+            _RUN[arguments.command](arguments, argv)
             return 0
         from app.ui.main_window import run
 
-        return run(arguments.source, arguments.bundle, arguments.screenshot)
+        return run(
+            arguments.source, arguments.bundle, arguments.screenshot, not arguments.no_settings
+        )
     except AppError as error:
         return _fail(str(error))
     except OSError as error:
@@ -60,11 +68,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="run --source to its end without a display, write a picture of the window, leave",
     )
+    parser.add_argument(
+        "--no-settings", action="store_true", help="neither read nor keep what the window remembers"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    reconstruct_command.add_parser(commands)
+    reconstruct = reconstruct_command.add_parser(commands)
     compare_command.add_parser(commands)
     bench_command.add_parser(commands)
     export_command.add_parser(commands)
+    devices_command.add_parser(commands)
+    sessions_command.add_parsers(commands, reconstruct)
+    models_command.add_parser(commands)
     return parser
 
 

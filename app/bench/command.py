@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     """Run the command; AppError or OSError if it cannot be done."""
     results = [_measure(arguments, Path(bundle)) for bundle in arguments.bundles]
     for result in results:
-        print("\n".join(_lines(result)), end="\n\n")
+        print("\n".join(_lines(result)), end="\n\n", flush=True)
     if arguments.json:
         report = {
             "command": ["python", "-m", "app", *argv],
@@ -159,9 +159,12 @@ def _lines(result: Measurement) -> list[str]:
             f"  accuracy   trajectory {accuracy.pose.ate_percent:.1f} %, rotation "
             f"{accuracy.pose.rotation_deg:.1f} deg, depth AbsRel {depth}"
         )
-    if loop := loop_summary(result.loop):
-        turns = ", ".join(f"{name} {1000 * value:.1f}" for name, value in loop.items())
-        lines.append(f"  event loop turn in ms: {turns}")
+    if result.loop:
+        for name, turns in (("event loop", result.loop), ("  its work", result.loop_work)):
+            figures = ", ".join(
+                f"{k} {1000 * v:.1f}" for k, v in (loop_summary(turns) or {}).items()
+            )
+            lines.append(f"  {name:<10} turn in ms: {figures}")
         held = [f"{100 * share:.0f} % {name}" for name, share in result.held_up_by.items()]
         lines += [f"    late in  {text}" for text in held[:6]]
     lines += [f"  warning    {text}" for text in result.warnings]

@@ -18,12 +18,15 @@ _APP = Path(__file__).parents[1]
 
 
 class LoopWatch:
-    """turns: seconds from one beat of a timer to the next; it is made in the loop's own thread."""
+    """turns: seconds from one beat of a timer to the next; work: of these, the processor time of
+    the loop's own thread, which other programs do not lengthen. It is made in that thread.
+    """
 
     def __init__(self, parent: QObject) -> None:
         self.turns: list[float] = []
+        self.work: list[float] = []
         self._looks: Counter[str] = Counter()
-        self._last = 0.0
+        self._last = self._worked = 0.0
         self._loop_thread = threading.get_ident()
         self._timer = QTimer(parent, interval=BEAT_MS, timerType=Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._beat)
@@ -32,7 +35,7 @@ class LoopWatch:
 
     def start(self) -> None:
         """Begin to watch."""
-        self._last = time.perf_counter()
+        self._last, self._worked = time.perf_counter(), time.thread_time()
         self._timer.start()
         self._watcher.start()
 
@@ -49,9 +52,10 @@ class LoopWatch:
         return {name: count / total for name, count in self._looks.most_common()}
 
     def _beat(self) -> None:
-        now = time.perf_counter()
+        now, worked = time.perf_counter(), time.thread_time()
         self.turns.append(now - self._last)
-        self._last = now
+        self.work.append(worked - self._worked)
+        self._last, self._worked = now, worked
 
     def _watch(self) -> None:
         while not self._ended.wait(_LOOK_INTERVAL):

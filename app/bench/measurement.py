@@ -22,8 +22,9 @@ class Measurement:
     """What one model did with a source. Times in seconds, sizes in bytes.
 
     latency: from the choice of each keyframe to its points; stages: of each window of views;
-    memory: (time, resident size) of this process; loop: of the window's event loop, from one turn
-    to the next; held_up_by: what the loop was in while it was late, as shares of that time.
+    memory: (time, resident size) of this process; loop: turns of the window's event loop;
+    loop_work: of these, the processor time of its thread; held_up_by: what the loop was in while it
+    was late, as shares of that time.
     """
 
     bundle: Bundle
@@ -42,6 +43,7 @@ class Measurement:
     warnings: list[str] = field(default_factory=list)
     failure: str = ""
     loop: list[float] = field(default_factory=list)
+    loop_work: list[float] = field(default_factory=list)
     held_up_by: dict[str, float] = field(default_factory=dict)
 
     def stage_percentiles(self) -> dict[str, dict[str, float]]:
@@ -75,6 +77,7 @@ class Measurement:
             "warnings": self.warnings,
             "failure": self.failure or None,
             "event_loop_seconds": loop_summary(self.loop),
+            "event_loop_work_seconds": loop_summary(self.loop_work),
             "held_up_by": self.held_up_by,
         }
 

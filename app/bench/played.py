@@ -29,11 +29,12 @@ class PlayedSource:
         self._closed = False
 
     def __iter__(self) -> Iterator[Frame]:
-        start = time.perf_counter()
-        before = start
+        start = before = time.perf_counter()
         for position, frame in enumerate(self._source):
             now = time.perf_counter()
             self.decode.append(now - before)
+            if position == 0:
+                start = now
             at = position / self._rate if self._rate else frame.time
             if self._seconds and at > self._seconds:
                 return

@@ -61,5 +61,6 @@ def measure(source: str, bundle: Path, open_source: OpenSource, meter: Meter) ->
     session.failed.connect(meter.failed)
     session.ended.connect(on_ended)
     until_end.exec()
-    result.loop, result.held_up_by = watch.turns, watch.held_up_by()
+    result.loop, result.loop_work = watch.turns, watch.work
+    result.held_up_by = watch.held_up_by()
     window.close()

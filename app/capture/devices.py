@@ -20,12 +20,17 @@ class CameraDevice:
     index: int
     name: str
 
+    @property
+    def spec(self) -> str:
+        """What `open_source` takes: the name, for an index may change when cameras do."""
+        return f"{CAMERA_PREFIX}{self.name}"
+
 
 def list_cameras(devices: Path = _LINUX_CAMERAS) -> list[CameraDevice]:
     """The cameras by name where the system tells it (Linux); otherwise "Camera 0", which may or
     may not be there: to find out it would have to be switched on.
     """
-    if not _tells_names(devices):
+    if not names_are_known(devices):
         return [CameraDevice(0, "Camera 0")]
     cameras: list[CameraDevice] = []
     names: list[str] = []
@@ -38,6 +43,12 @@ def list_cameras(devices: Path = _LINUX_CAMERAS) -> list[CameraDevice]:
             unique = name if nth == 1 else f"{name} no. {nth}"
             cameras.append(CameraDevice(int(device.name[5:]), unique))
     return cameras
+
+
+def names_are_known(devices: Path = _LINUX_CAMERAS) -> bool:
+    """Whether the system tells which cameras there are."""
+    # Without a camera Linux has the parent only.
+    return devices.parent.is_dir()
 
 
 def find_camera(spec: str, devices: Path = _LINUX_CAMERAS) -> CameraDevice:
@@ -66,11 +77,6 @@ def why_not_opened(camera: CameraDevice) -> str:
     if not os.access(node, os.R_OK | os.W_OK):
         return f"no permission for {node}: add yourself to its group"
     return "in use by another program?"
-
-
-def _tells_names(devices: Path) -> bool:
-    # Without a camera Linux has the parent only.
-    return devices.parent.is_dir()
 
 
 def _read(path: Path) -> str:

@@ -24,6 +24,11 @@ _BRIGHTNESS = (16.0, 242.0)
 # Sharpness against the median of the frames around it (about half a second of video).
 _MIN_SHARPNESS = 0.5
 _RECENT = 15
+# Turning shows no depth, but its keyframes keep the path connected: they are so many times farther
+# apart.
+_MAX_TURN = 2.0
+# Pixels within which a corner is where a homography sends it.
+_EXPLAINED = 1.5
 
 Gray = NDArray[np.uint8]
 
@@ -37,14 +42,24 @@ class Decision:
 
 
 class KeyframeSelector:
-    """Accepts well exposed, sharp frames that moved enough since the last accepted one."""
+    """Accepts well exposed, sharp frames that moved enough since the last accepted one, and twice
+    that where the camera only turned.
+    """
 
-    def __init__(self, min_motion: float = 0.07, every: int = 1) -> None:
+    def __init__(
+        self,
+        min_motion: float = 0.07,
+        every: int = 1,
+        min_parallax: float = 0.2,
+    ) -> None:
         """min_motion: median motion of the image as a fraction of its width; 0 takes every frame,
-        whatever it shows; every: looks only at each n-th frame.
+        whatever it shows; every: looks only at each n-th frame; min_parallax: share of the image's
+        corners that turning alone would not bring where they are; with less, keyframes are half
+        as dense.
         """
         self._min_motion = min_motion
         self._every = every
+        self._min_parallax = min_parallax
         self._count = 0
         self._sharpness: deque[float] = deque(maxlen=_RECENT)
         self._last: Gray | None = None
@@ -90,9 +105,14 @@ class KeyframeSelector:
         tracked = returned & (found == 1) & (found_back == 1)
         if tracked.mean() < _MIN_TRACKED:
             return Decision(True, "view changed")
-        motion = float(np.median(np.linalg.norm(moved - self._corners, axis=-1)[tracked]))
+        before, after = self._corners[tracked], moved[tracked]
+        motion = float(np.median(np.linalg.norm(after - before, axis=-1)))
         if motion < self._min_motion * gray.shape[1]:
             return Decision(False, f"too similar ({motion:.0f} px motion)")
+        if _parallax(before, after) < self._min_parallax:
+            if motion < _MAX_TURN * self._min_motion * gray.shape[1]:
+                return Decision(False, "turning only, or a flat view: move sideways too")
+            return Decision(True, f"turned {motion:.0f} px: move sideways too")
         return Decision(True, f"moved {motion:.0f} px")
 
 
@@ -108,8 +128,19 @@ def default_selector(source: FrameSource, every: int = 1) -> KeyframeSelector:
     return KeyframeSelector(every=every)
 
 
+def _parallax(before: NDArray[Any], after: NDArray[Any]) -> float:
+    """Share of corners [N,2] whose motion no homography explains, that is, neither turning the
+    camera nor moving before a flat view.
+    """
+    if len(before) < _MIN_CORNERS:
+        return 1.0
+    inliers = cv2.findHomography(before, after, cv2.RANSAC, _EXPLAINED)[1]
+    return 1.0 if inliers is None else 1 - float(inliers.mean())
+
+
 def _shrink(image: NDArray[np.uint8]) -> Gray:
-    height = max(1, round(image.shape[0] * _WIDTH / image.shape[1]))
+    # A strip of an image would grow out of all bounds at its other side.
+    height = min(max(1, round(image.shape[0] * _WIDTH / image.shape[1])), 2 * _WIDTH)
     small = cv2.resize(image, (_WIDTH, height), interpolation=cv2.INTER_AREA)
     gray: Gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     return gray

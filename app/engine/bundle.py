@@ -9,10 +9,12 @@ import sys
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from app.assets import bundle_folders
 from app.errors import AppError
 
 FORMAT = "pocket-vggt-bundle"
@@ -22,6 +24,12 @@ OUTPUTS = ("pose_enc", "depth", "depth_conf")
 
 # A zip's directory is read before anything is unpacked: this stops one that unpacks without end.
 _MAX_ZIP_BYTES = 16 * 2**30
+
+# Read at a time while a file's hash is computed.
+_PIECE = 2**22
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes that were read so far, and all that are to be read; may raise to stop."""
 
 
 class BundleError(AppError):
@@ -61,32 +69,78 @@ class Bundle:
         return int(self.manifest["files"][PROGRAM]["bytes"])
 
 
-def open_bundle(path: str | Path) -> Bundle:
+def _ignore(done: int, total: int) -> None:
+    pass
+
+
+def open_bundle(path: str | Path, progress: Progress = _ignore) -> Bundle:
     """Open a bundle folder or zip and check every file against its SHA-256.
 
     A zip is unpacked once, into the user's cache folder. Raises BundleError.
     """
     path = Path(path)
     if path.is_dir():
-        return _open_folder(path)
+        return _open_folder(path, progress)
     if not path.exists():
         raise BundleError(f"{path}: no such bundle")
     if not zipfile.is_zipfile(path):
         raise BundleError(f"{path} is not a bundle: neither a folder nor a zip file")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    folder = _cache_folder() / "bundles" / digest
+    folder = cache_folder() / "bundles" / digest
     if folder.exists():
         try:
-            return _open_folder(folder)
+            return _open_folder(folder, progress)
         except BundleError:
             shutil.rmtree(folder)
     _unpack(path, folder)
-    return _open_folder(folder, shown=path)
+    return _open_folder(folder, progress, shown=path)
 
 
-def _open_folder(folder: Path, shown: Path | None = None) -> Bundle:
+def find_bundles(folders: tuple[Path, ...] | None = None) -> list[Path]:
+    """Folders with a manifest.json in these folders, by default where the app keeps bundles."""
+    places = bundle_folders() if folders is None else folders
+    manifests = [path for place in places for path in sorted(place.glob("*/manifest.json"))]
+    return [manifest.parent for manifest in manifests]
+
+
+def read_bundle(path: str | Path) -> Bundle:
+    """What the manifest of a bundle folder or zip says; no other file is opened or unpacked.
+
+    The `path` of a zip's bundle is the zip, which holds no usable program yet: `open_bundle` makes
+    one. Raises BundleError.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return _read_folder(path, path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.split("/")[-1] == "manifest.json"]
+            if not names:
+                raise BundleError(f"{path} is not a bundle: it has no manifest.json")
+            manifest = json.loads(archive.read(min(names, key=len)))
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        raise BundleError(f"{path} is not a bundle or is damaged: {error}") from None
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror or error}") from None
+    return _read_manifest(path, path, manifest)
+
+
+def _open_folder(folder: Path, progress: Progress, shown: Path | None = None) -> Bundle:
     shown = shown or folder
+    bundle = _read_folder(folder, shown)
+    files = bundle.manifest["files"]
+    total, done = sum(int(entry["bytes"]) for entry in files.values()), 0
+    for name, entry in files.items():
+        before = done
+        _check_file(
+            folder / name, shown, name, entry, lambda read, at=before: progress(at + read, total)
+        )
+        done += int(entry["bytes"])
+    return bundle
+
+
+def _read_folder(folder: Path, shown: Path) -> Bundle:
     try:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     except FileNotFoundError:
@@ -95,10 +149,7 @@ def _open_folder(folder: Path, shown: Path | None = None) -> Bundle:
         raise BundleError(f"{shown}/manifest.json cannot be read: {error.strerror}") from None
     except ValueError:
         raise BundleError(f"{shown}/manifest.json is damaged: it is not JSON") from None
-    bundle = _read_manifest(folder, shown, manifest)
-    for name, entry in manifest["files"].items():
-        _check_file(folder / name, shown, name, entry)
-    return bundle
+    return _read_manifest(folder, shown, manifest)
 
 
 def _read_manifest(folder: Path, shown: Path, manifest: Any) -> Bundle:
@@ -136,7 +187,10 @@ def _read_manifest(folder: Path, shown: Path, manifest: Any) -> Bundle:
     return bundle
 
 
-def _check_file(file: Path, shown: Path, name: str, entry: dict[str, Any]) -> None:
+def _check_file(
+    file: Path, shown: Path, name: str, entry: dict[str, Any], read: Callable[[int], None]
+) -> None:
+    hashed = hashlib.sha256()
     try:
         size = file.stat().st_size
         if size != int(entry["bytes"]):
@@ -144,10 +198,12 @@ def _check_file(file: Path, shown: Path, name: str, entry: dict[str, Any]) -> No
                 f"{shown}/{name} has {size} bytes instead of {entry['bytes']}: truncated or changed"
             )
         with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+            while piece := opened.read(_PIECE):
+                hashed.update(piece)
+                read(opened.tell())
     except OSError as error:
         raise BundleError(f"{shown}/{name} cannot be read: {error.strerror}") from None
-    if digest != entry["sha256"]:
+    if hashed.hexdigest() != entry["sha256"]:
         raise BundleError(f"{shown}/{name} does not match its SHA-256: damaged or changed")
 
 
@@ -191,7 +247,8 @@ def _is_inside(name: str) -> bool:
     return bool(parts) and ".." not in parts and parts[0] != "/" and ":" not in name
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """Where this user's caches of the app are."""
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local"))
     elif sys.platform == "darwin":

@@ -169,7 +169,7 @@ class _Child:
             # The runtime writes its own account of a fault there: its last line is our message.
             self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app.engine.program"],
+                _command(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
@@ -265,6 +265,13 @@ def _describe(code: int) -> str:
     if code == -KILLED:
         return f"signal {KILLED}: killed, perhaps for want of memory"
     return f"signal {-code}" if code < 0 else f"exit status {code}"
+
+
+def _command() -> list[str]:
+    """What app/__main__.py starts as app.engine.program."""
+    # A frozen app is its own interpreter. With -P no `app` in the working folder comes first.
+    python = [] if getattr(sys, "frozen", False) else ["-P", "-m", "app"]
+    return [sys.executable, *python, "engine-program"]
 
 
 def _import_paths() -> list[str]:

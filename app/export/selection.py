@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,7 +27,8 @@ class Selection:
     cells that keep one point each (world lengths, 0 keeps all); crop: lowest and highest corner
     [2][3] of a box in the world; origin: lines on how the reconstruction came to be; masks: names
     of `MASKS` whose pixels are left out; without: positions of the keyframes that are left out
-    wholly; metres_per_unit: of world lengths, where the user has measured a known one.
+    wholly; metres_per_unit: of world lengths, where the user has measured a known one; watch:
+    called with each keyframe whose points are read, to follow an export or end it by raising.
     """
 
     captured: Sequence[Keyframe]
@@ -38,6 +39,7 @@ class Selection:
     masks: tuple[str, ...] = ()
     without: tuple[int, ...] = ()
     metres_per_unit: float | None = None
+    watch: Callable[[Keyframe], None] = lambda keyframe: None
 
     @cached_property
     def keyframes(self) -> list[Keyframe]:
@@ -59,6 +61,7 @@ class Selection:
 
     def depth(self, keyframe: Keyframe) -> NDArray[np.float32]:
         """Depth [H,W] of the pixels whose points count, 0 for the others."""
+        self.watch(keyframe)
         kept = usable(keyframe) & (confidence_rank(keyframe.confidence) >= 255 * self.quantile)
         if self.masks:
             kept &= mask_flags(keyframe.image, keyframe.depth) & mask_bits(self.masks) == 0

@@ -33,8 +33,8 @@ REOPEN_INTERVAL = 1.0
 _CAMERA_KEYFRAMES = 60
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the app's."""
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add the command to the app's; returns its parser, for commands with the same options."""
     command = commands.add_parser(
         "reconstruct",
         help="cameras, depth and a point cloud from a video, images or a camera",
@@ -55,6 +55,7 @@ def add_parser(commands: Any) -> None:
     )
     add("--record", metavar="DIR", help="also keep what was captured, as a session in this folder")
     add_selection(command)
+    return command
 
 
 def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:

@@ -77,8 +77,9 @@ class MovedKeyframe(NamedTuple):
 class Growth:
     """What one window of views brought to a lane.
 
-    views: keyframes that are new or changed; moved: older ones that only moved; clouds: older ones
-    that only gave up points to a keyframe that sees them better, with the points they have now;
+    views: keyframes that are new or changed; moved: older ones that only moved; clouds: the points
+    that other older ones have now, at their present pose and scale, where those that they share
+    with others are given to the one that sees them best;
     keyframes: copies of all so far, as they are now; accepted: when its first new keyframe was
     chosen (time.perf_counter); latencies: seconds from the choice of each new keyframe to now;
     views_per_second: of the network, over all windows so far; peak_memory: of the engine, bytes.

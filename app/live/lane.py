@@ -10,8 +10,15 @@ from numpy.typing import NDArray
 
 from app.capture import Frame
 from app.engine import Bundle, Engine, EngineError, Prediction
-from app.live.events import Growth, KeyframeView, StageTimes
-from app.reconstruction import Keyframe, Reconstructor, WindowUpdate, keyframe_cloud
+from app.live.events import Growth, KeyframeView, MovedKeyframe, StageTimes
+from app.reconstruction import (
+    FusedCloud,
+    Keyframe,
+    PointCloud,
+    Reconstructor,
+    WindowUpdate,
+    keyframe_cloud,
+)
 
 TRIES = 3
 """So often one window of views is given to an engine that dies on it."""
@@ -41,12 +48,17 @@ class Lane:
         views: int,
         overlap: int,
         warn: Callable[[str], None],
+        fuse: bool = False,
     ) -> None:
-        """Raises AppError when the bundle does not take windows of that many views."""
+        """fuse: whether each cell of space is shown by the one keyframe that sees it best.
+
+        Raises AppError when the bundle does not take windows of that many views."""
         self.index = index
         self._engine = engine
         steady = cast(Engine, _SteadyEngine(engine, warn))
         self._reconstructor = Reconstructor(steady, views, overlap)
+        self._fused = FusedCloud() if fuse else None
+        self._depths: list[float] = []
         self._waiting: list[Chosen] = []
         self._views = 0
         self._seconds = 0.0
@@ -75,7 +87,9 @@ class Lane:
         self._seconds += update.seconds_inference
         keyframes = self._reconstructor.keyframes
         positions = sorted({*update.new, *update.changed})
-        views = [_view(position, keyframes[position]) for position in positions]
+        clouds = self._make_clouds(update, positions)
+        views = [_view(at, keyframes[at], clouds.pop(at)) for at in positions]
+        moved = self._moved(update)
         taken, self._waiting = self._waiting[: len(update.new)], self._waiting[len(update.new) :]
         now = time.perf_counter()
         # Of an engine that died on the way, the time that this took was spent waiting.
@@ -99,7 +113,30 @@ class Lane:
             latencies=[now - chosen.at for chosen in taken],
             views_per_second=self._views / self._seconds if self._seconds else 0.0,
             peak_memory=self._engine.peak_memory,
+            moved=moved,
+            clouds=clouds,
         )
+
+    def _make_clouds(self, update: WindowUpdate, positions: list[int]) -> dict[int, PointCloud]:
+        """Clouds of these keyframes, and of others that changed with them."""
+        keyframes = self._reconstructor.keyframes
+        if self._fused is None:
+            return {position: keyframe_cloud(keyframes[position]) for position in positions}
+        if update.moved:
+            return self._fused.rebuild(dict(enumerate(keyframes)))
+        clouds: dict[int, PointCloud] = {}
+        for position in positions:
+            clouds |= self._fused.update(position, keyframes[position])
+        return clouds
+
+    def _moved(self, update: WindowUpdate) -> list[MovedKeyframe]:
+        """What a closed loop moved, with how much longer its depths are than when last told."""
+        before, keyframes = self._depths, self._reconstructor.keyframes
+        self._depths = [float(keyframe.depth.mean(dtype=np.float64)) for keyframe in keyframes]
+        return [
+            MovedKeyframe(at, keyframes[at].world_from_camera, self._depths[at] / before[at])
+            for at in update.moved
+        ]
 
 
 class _SteadyEngine:
@@ -123,11 +160,11 @@ class _SteadyEngine:
         raise AssertionError
 
 
-def _view(position: int, keyframe: Keyframe) -> KeyframeView:
+def _view(position: int, keyframe: Keyframe, cloud: PointCloud) -> KeyframeView:
     return KeyframeView(
         position=position,
         frame=keyframe.index,
-        cloud=keyframe_cloud(keyframe),
+        cloud=cloud,
         world_from_camera=keyframe.world_from_camera,
         intrinsic=keyframe.intrinsic,
         depth=keyframe.depth,

@@ -57,11 +57,14 @@ class LiveRun:
         limit: int | None = None,
         camera_limit: int | None = None,
         open_source: OpenSource = open_source,
+        fuse: bool = False,
     ) -> None:
         """bundles: one a lane; views, overlap: of the windows; every: look at each n-th frame only;
         threads: of each runtime; record_to: folder of a session, a new one or one
         to go on with; limit: keyframes after
-        which the capture ends; camera_limit: the same for a camera, where `limit` is not given.
+        which the capture ends; camera_limit: the same for a camera, where `limit` is not given;
+        fuse: show each cell of space by the one keyframe that sees it best, so that the clouds are
+        bounded by what was seen and not by how long.
         """
         self.engines: list[Engine] = []
         self._spec = source
@@ -73,6 +76,7 @@ class LiveRun:
         self._start_engine = start_engine
         self._limit, self._camera_limit = limit, camera_limit
         self._open_source = open_source
+        self._fuse = fuse
         self._lock = threading.Lock()
         self._source: FrameSource | None = None
         self._reader: Reader | None = None
@@ -163,7 +167,7 @@ class LiveRun:
             self.engines.append(self._start_engine(bundle, *options))
             stack.callback(self.engines[-1].close)
         lanes = [
-            Lane(index, engine, self._views, self._overlap, self._listener.warned)
+            Lane(index, engine, self._views, self._overlap, self._listener.warned, self._fuse)
             for index, engine in enumerate(self.engines)
         ]
         # They load side by side.

@@ -67,14 +67,26 @@ def build_cloud(
 
 def thin_cloud(cloud: PointCloud, voxel: float) -> PointCloud:
     """One averaged point for each occupied cell of a grid with this side (scale of the points)."""
-    cells = np.floor(cloud.points / voxel).astype(np.int64)
-    # One number a cell, much quicker to sort than three; two cells never meet in practice.
-    numbers = (cells * _HASH).sum(1)
-    _, cell_of, count = np.unique(numbers, return_inverse=True, return_counts=True)
+    return average_cells(cloud, cell_numbers(cloud.points, voxel))[1]
+
+
+def cell_numbers(points: NDArray[np.float32], voxel: float) -> NDArray[np.int64]:
+    """One number [N] for the cell of a grid with side `voxel` that each point [N,3] is in."""
+    cells = np.floor(points / voxel).astype(np.int64)
+    # Much quicker to sort than three numbers; two cells never meet in practice.
+    numbers: NDArray[np.int64] = (cells * _HASH).sum(1)
+    return numbers
+
+
+def average_cells(
+    cloud: PointCloud, numbers: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], PointCloud]:
+    """The different numbers [M], ascending, and the average of the points of each."""
+    cells, cell_of, count = np.unique(numbers, return_inverse=True, return_counts=True)
     values = np.column_stack([cloud.points, cloud.colors, cloud.rank]).astype(np.float64)
     sums = [np.bincount(cell_of, column, len(count)) for column in values.T]
     means = np.column_stack(sums) / count[:, None]
-    return PointCloud(
+    return cells, PointCloud(
         points=means[:, :3].astype(np.float32),
         colors=np.rint(means[:, 3:6]).astype(np.uint8),
         rank=np.rint(means[:, 6]).astype(np.uint8),

@@ -14,6 +14,7 @@ from app.capture.preprocess import fit_depth
 from app.errors import AppError
 from app.geometry import PoseErrors, invert_se3, pose_errors
 from app.reconstruction.keyframe import Keyframe
+from app.sessions import is_session, open_session
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,11 @@ class Truth:
 
 
 def find_truth(source: str) -> Truth | None:
-    """The truth in `cameras.json` beside a video file or image folder, if there is one."""
+    """The truth in `cameras.json` beside a video file or image folder, if there is one; of a
+    session, the truth of what was recorded.
+    """
+    if is_session(source):
+        source = open_session(source).source
     file = Path(source).resolve().parent / "cameras.json"
     return Truth(file) if Path(source).exists() and file.is_file() else None
 

@@ -1,7 +1,7 @@
 """Runs the network over overlapping windows of keyframes and joins them into one frame."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from app.engine import Engine, Prediction
 from app.errors import AppError
 from app.geometry import Sim3, invert_se3, nearest_rotation
 from app.reconstruction.align import align_window
+from app.reconstruction.closing import LoopCloser
 from app.reconstruction.keyframe import Keyframe
 
 
@@ -18,9 +19,10 @@ from app.reconstruction.keyframe import Keyframe
 class WindowUpdate:
     """What one window changed: positions in `Reconstructor.keyframes`, and the time it took.
 
-    new: keyframes that it added; changed: older ones whose pose or depth it changed; views: that
-    the network saw, in so many windows; seconds_inference: of the network; seconds_align: of
-    everything else.
+    new: keyframes that it added; changed: older ones that the network saw again, whose pose and
+    depth are the mean now; views: that the network saw, in so many windows; seconds_inference: of
+    the network; seconds_align: of everything else; moved: older ones, none of `changed`, whose
+    camera a closed loop moved and whose depth it scaled; loops: closed by this window.
     """
 
     new: list[int]
@@ -29,6 +31,8 @@ class WindowUpdate:
     windows: int
     seconds_inference: float
     seconds_align: float
+    moved: list[int] = field(default_factory=list)
+    loops: int = 0
 
 
 class Reconstructor:
@@ -37,8 +41,12 @@ class Reconstructor:
     The global frame is the camera of the first keyframe, at the scale of the first window.
     """
 
-    def __init__(self, engine: Engine, views: int = 4, overlap: int = 2) -> None:
+    def __init__(
+        self, engine: Engine, views: int = 4, overlap: int = 2, loops: bool = True
+    ) -> None:
         """views: keyframes in a window; overlap: of these, shared with the window before.
+
+        loops: recognize places seen before, and move all keyframes so that they fit.
 
         Raises AppError when the bundle has no program for that number of views.
         """
@@ -57,6 +65,7 @@ class Reconstructor:
         self._overlap = overlap
         self._waiting: list[Frame] = []
         self._times_seen: list[int] = []
+        self._closer = LoopCloser() if loops else None
 
     def add(self, frame: Frame) -> WindowUpdate | None:
         """Take a keyframe image of any size; returns an update when a window was full and ran.
@@ -117,6 +126,9 @@ class Reconstructor:
         self.keyframes += window[len(shared) :]
         self._times_seen += [1] * len(fresh)
         del self._waiting[: len(fresh)]
+        loops, moved = 0, list[int]()
+        if self._closer:
+            loops, moved = self._closer.extend(self.keyframes, first_shared)
         seconds = time.perf_counter() - start
         return WindowUpdate(
             new=list(range(first_new, len(self.keyframes))),
@@ -125,6 +137,8 @@ class Reconstructor:
             windows=1,
             seconds_inference=prediction.seconds,
             seconds_align=seconds - prediction.seconds,
+            moved=[position for position in moved if position < first_shared],
+            loops=loops,
         )
 
 
@@ -164,11 +178,14 @@ def _refine(keyframe: Keyframe, again: Keyframe, times: int) -> None:
 def _join(first: WindowUpdate, second: WindowUpdate) -> WindowUpdate:
     """Both updates as one."""
     new = first.new + second.new
+    changed = {*first.changed, *second.changed} - {*new}
     return WindowUpdate(
         new=new,
-        changed=sorted({*first.changed, *second.changed} - {*new}),
+        changed=sorted(changed),
         views=first.views + second.views,
         windows=first.windows + second.windows,
         seconds_inference=first.seconds_inference + second.seconds_inference,
         seconds_align=first.seconds_align + second.seconds_align,
+        moved=sorted({*first.moved, *second.moved} - {*new} - changed),
+        loops=first.loops + second.loops,
     )

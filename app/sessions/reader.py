@@ -103,8 +103,8 @@ class Session:
             if index not in frames:
                 continue
             try:
-                image = fit_image(self.read_image(frames[index]), pose.size)
                 depth, confidence = self._read_depth(pose)
+                image = fit_image(self.read_image(frames[index]), pose.size)
             except SessionError as error:
                 warn(f"{error}: keyframe left out")
                 continue
@@ -225,16 +225,25 @@ def _frame(record: dict[str, Any]) -> RecordedFrame:
 
 def _pose(entry: dict[str, Any]) -> RecordedPose:
     height, width = map(_natural, entry["size"])
+    if not height or not width:
+        raise ValueError("a keyframe without pixels")
     return RecordedPose(
         index=_natural(entry["index"]),
         time=float(entry["time"]),
         name=str(entry["name"]),
         size=(height, width),
-        extrinsic=np.array(entry["extrinsic"], np.float32).reshape(3, 4),
-        intrinsic=np.array(entry["intrinsic"], np.float32).reshape(3, 3),
+        extrinsic=_matrix(entry["extrinsic"], 4),
+        intrinsic=_matrix(entry["intrinsic"], 3),
         revision=_natural(entry["revision"]),
         crc=_natural(entry["crc"]),
     )
+
+
+def _matrix(numbers: Any, columns: int) -> NDArray[np.float32]:
+    matrix = np.array(numbers, np.float32).reshape(3, columns)
+    if not np.isfinite(matrix).all():
+        raise ValueError("a camera that is not finite")
+    return matrix
 
 
 def _natural(value: Any) -> int:

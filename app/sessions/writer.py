@@ -135,6 +135,8 @@ class SessionWriter:
                     self._failure = _failure(self.folder, error)
                 except Exception as error:
                     self._failure = SessionError(f"recording to {self.folder} failed: {error}")
+            if self._failure:
+                self._log.close()
 
     def _write(self, item: tuple[Frame, Decision] | list[Keyframe] | None) -> None:
         if item is None:
@@ -194,6 +196,8 @@ class SessionWriter:
 def _create(folder: Path, source: str, settings: dict[str, Any]) -> None:
     if is_session(folder):
         raise SessionError(f"{folder} is a session already: resume it, or choose another folder")
+    if Path(source).exists():
+        source = str(Path(source).resolve())
     manifest = {"format": FORMAT, "version": VERSION, "source": source, "settings": settings}
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

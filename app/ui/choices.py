@@ -4,11 +4,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.assets import bundle_folders, demo_clip
 from app.capture import CAMERA_PREFIX, list_cameras
+from app.engine.bundle import find_bundles as bundles_in
+from app.ui.texts import tr
 
-ROOT = Path(__file__).parents[2]
-DEMO_CLIP = ROOT / "assets" / "demo" / "clip.mp4"
-BUNDLE_FOLDERS = (ROOT / "assets", ROOT / "build")
+DEMO_CLIP = demo_clip()
+BUNDLE_FOLDERS = bundle_folders()
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,8 @@ class Choice:
 
 def find_sources(demo_clip: Path = DEMO_CLIP) -> list[Choice]:
     """The demo clip, if it is there, and the cameras."""
-    demo = [Choice("Demo clip", str(demo_clip))] if demo_clip.is_file() else []
-    cameras = [source_choice(f"{CAMERA_PREFIX}{camera.name}") for camera in list_cameras()]
+    demo = [Choice(tr("Demo clip"), str(demo_clip))] if demo_clip.is_file() else []
+    cameras = [source_choice(camera.spec) for camera in list_cameras()]
     return demo + cameras
 
 
@@ -30,18 +32,23 @@ def source_choice(spec: str) -> Choice:
     """A file or folder under its name, a camera under its name or index."""
     if spec.startswith(CAMERA_PREFIX):
         return Choice(spec.removeprefix(CAMERA_PREFIX), spec)
-    return Choice(f"Camera {spec}" if spec.isdecimal() else Path(spec).name, spec)
+    if spec.isdecimal():
+        return Choice(tr("Camera {index}").format(index=spec), spec)
+    return Choice(Path(spec).name, spec)
 
 
 def find_bundles(folders: tuple[Path, ...] = BUNDLE_FOLDERS) -> list[Choice]:
     """Bundles in these folders, 4 bit first; their files are not checked yet."""
-    manifests = [path for folder in folders for path in sorted(folder.glob("*/manifest.json"))]
-    found = [bundle_choice(manifest.parent) for manifest in manifests]
-    return sorted(found, key=lambda choice: "4 bit" not in choice.label)
+    found = [bundle_choice(folder) for folder in bundles_in(folders)]
+    return sorted(found, key=lambda choice: tr("4 bit") not in choice.label)
 
 
 def bundle_choice(path: Path) -> Choice:
-    """A bundle under its name and precision, or under its file name where they cannot be read."""
+    """A bundle under its name and precision, or under its file name where they cannot be read.
+
+    A path of a manifest.json stands for its folder.
+    """
+    path = path.parent if path.name == "manifest.json" else path
     label = path.name
     try:
         content = json.loads((path / "manifest.json").read_text())
@@ -53,6 +60,11 @@ def bundle_choice(path: Path) -> Choice:
 
 def bundle_label(name: str, precision: str) -> str:
     """Name and precision of a bundle in words: "8da4w-g32" becomes "4 bit"."""
+    return f"{name}, {precision_words(precision)}"
+
+
+def precision_words(precision: str) -> str:
+    """A precision in words, or its own name where there are none."""
     if "4w" in precision:
-        return f"{name}, 4 bit"
-    return f"{name}, full precision" if precision == "fp32" else f"{name}, {precision}"
+        return tr("4 bit")
+    return tr("full precision") if precision == "fp32" else precision

@@ -9,12 +9,23 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QSizePolicy
 
 from app.ui import style
 from app.ui.choices import Choice, bundle_choice, source_choice
+from app.ui.dropping import VIDEO_SUFFIXES
+from app.ui.texts import tr
 
-VIDEOS = "Videos (*.mp4 *.mov *.mkv *.avi *.webm *.m4v);;All files (*)"
-BUNDLES = "Model bundles (manifest.json *.zip)"
+
+class Dropdown(QComboBox):
+    """A list to choose from, with an arrow that the style sheet cannot draw."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(style.MUTED), 1.5))
+        x, y = self.width() - 16.0, self.height() / 2 + 2
+        painter.drawPolyline([QPointF(x - 4, y - 4), QPointF(x, y), QPointF(x + 4, y - 4)])
 
 
-class Chooser(QComboBox):
+class Chooser(Dropdown):
     """A list of choices, followed by entries that ask for another one."""
 
     picked = Signal()
@@ -25,7 +36,7 @@ class Chooser(QComboBox):
         """others: text of an entry -> what asks the user, and calls `add` with the answer."""
         super().__init__()
         self.setToolTip(tip)
-        self.setPlaceholderText("Choose…")
+        self.setPlaceholderText(tr("Choose…"))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMinimumContentsLength(14)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -55,14 +66,6 @@ class Chooser(QComboBox):
         self._current = position
         self.picked.emit()
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(style.MUTED), 1.5))
-        x, y = self.width() - 16.0, self.height() / 2 + 2
-        painter.drawPolyline([QPointF(x - 4, y - 4), QPointF(x, y), QPointF(x + 4, y - 4)])
-
     def _activate(self, position: int) -> None:
         if self.itemData(position) is None:
             self.setCurrentIndex(self._current)
@@ -78,19 +81,21 @@ class SourceChooser(Chooser):
     def __init__(self, choices: Sequence[Choice]) -> None:
         super().__init__(
             choices,
-            {"Open video…": self.ask_video, "Open folder of images…": self.ask_folder},
-            "Where the images come from (Ctrl+O opens a video)",
+            {tr("Open video…"): self.ask_video, tr("Open folder of images…"): self.ask_folder},
+            tr("Where the images come from"),
         )
 
     def ask_video(self) -> None:
         """Let the user choose a video file."""
-        path, _ = QFileDialog.getOpenFileName(self, "Open video", filter=VIDEOS)
+        suffixes = " ".join(f"*{suffix}" for suffix in sorted(VIDEO_SUFFIXES))
+        kinds = f"{tr('Videos')} ({suffixes});;{tr('All files')} (*)"
+        path, _ = QFileDialog.getOpenFileName(self, tr("Open video"), filter=kinds)
         if path:
             self.add(source_choice(path))
 
     def ask_folder(self) -> None:
         """Let the user choose a folder of images."""
-        path = QFileDialog.getExistingDirectory(self, "Open folder of images")
+        path = QFileDialog.getExistingDirectory(self, tr("Open folder of images"))
         if path:
             self.add(source_choice(path))
 
@@ -101,13 +106,13 @@ class ModelChooser(Chooser):
     def __init__(self, choices: Sequence[Choice]) -> None:
         super().__init__(
             choices,
-            {"Open bundle…": self.ask_bundle},
-            "The network that reconstructs, in 4 bit or in full precision",
+            {tr("Open bundle…"): self.ask_bundle},
+            tr("The network that reconstructs, in 4 bit or in full precision"),
         )
 
     def ask_bundle(self) -> None:
         """Let the user choose a bundle by its manifest.json or its zip."""
-        path, _ = QFileDialog.getOpenFileName(self, "Open bundle", filter=BUNDLES)
+        kinds = f"{tr('Model bundles')} (manifest.json *.zip)"
+        path, _ = QFileDialog.getOpenFileName(self, tr("Open bundle"), filter=kinds)
         if path:
-            file = Path(path)
-            self.add(bundle_choice(file.parent if file.name == "manifest.json" else file))
+            self.add(bundle_choice(Path(path)))

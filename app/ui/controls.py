@@ -1,14 +1,26 @@
 """The bars of controls: what to run, on top; how to look at it, under the 3D view."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSlider, QWidget
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.ui import style
-from app.ui.choosers import Chooser
-from app.ui.panels import button, label, set_role
+from app.ui.choosers import Chooser, Dropdown
+from app.ui.menus import Actions
+from app.ui.panels import label, set_role
+from app.ui.texts import tr
 
 
 class State(Enum):
@@ -21,42 +33,103 @@ class State(Enum):
 
 
 class RunBar(QFrame):
-    """Source, model, and the buttons that start, pause and stop."""
+    """Source, model and the buttons that start, pause and stop; below, what the run will take.
 
-    def __init__(
-        self,
-        sources: Chooser,
-        models: Chooser,
-        start: Callable[[], None],
-        pause: Callable[[], None],
-        stop: Callable[[], None],
-    ) -> None:
+    `views_picked` tells the number of views at a time that the user chose.
+    """
+
+    views_picked = Signal(int)
+
+    def __init__(self, sources: Chooser, models: Chooser, actions: Actions) -> None:
         super().__init__()
         set_role(self, "bar")
-        self._start = button("Start", "Capture and reconstruct; the scene is cleared first", start)
-        set_role(self._start, "primary")
-        self._pause = button("Pause", "Hold the source, then go on (Space)", pause)
-        self._stop = button("Stop", "End the source and finish what was captured", stop)
         self._choosers = (sources, models)
-        layout = QHBoxLayout(self)
+        self._actions = actions
+        start = action_button(actions["start"])
+        set_role(start, "primary")
+        top = QHBoxLayout()
+        top.setSpacing(style.GAP)
+        for name, chooser in ((tr("Source"), sources), (tr("Model"), models)):
+            top.addWidget(label(name, "muted"))
+            top.addWidget(chooser, stretch=1)
+            top.addSpacing(style.GAP)
+        for entry in (start, action_button(actions["pause"]), action_button(actions["stop"])):
+            entry.setMinimumWidth(96)
+            top.addWidget(entry)
+
+        self._views = Dropdown()
+        self._views.setFixedWidth(72)
+        set_role(self._views, "small")
+        self._views.setToolTip(
+            tr("Keyframes that the network sees at once: more hold together better, and cost more")
+        )
+        self._views.activated.connect(lambda: self.views_picked.emit(self._views.currentData()))
+        self._forecast = label(role="muted")
+        self._forecast.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        bottom = QHBoxLayout()
+        bottom.setSpacing(style.GAP)
+        bottom.addWidget(label(tr("Views at a time"), "muted"))
+        bottom.addWidget(self._views)
+        bottom.addSpacing(style.GAP)
+        bottom.addWidget(self._forecast, stretch=1)
+        for name in ("record", "camera", "model"):
+            entry = action_button(actions[name])
+            set_role(entry, "small")
+            bottom.addWidget(entry)
+
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(2 * style.GAP, style.GAP, 2 * style.GAP, style.GAP)
         layout.setSpacing(style.GAP)
-        for name, chooser in (("Source", sources), ("Model", models)):
-            layout.addWidget(label(name, "muted"))
-            layout.addWidget(chooser, stretch=1)
-            layout.addSpacing(style.GAP)
-        for entry in (self._start, self._pause, self._stop):
-            entry.setFixedWidth(88)
-            layout.addWidget(entry)
+        layout.addLayout(top)
+        layout.addLayout(bottom)
 
     def show_state(self, state: State, ready: bool) -> None:
         """Enable what makes sense in a state; ready: there is a source and a model."""
-        for chooser in self._choosers:
-            chooser.setEnabled(state is State.IDLE)
-        self._start.setEnabled(state is State.IDLE and ready)
-        self._pause.setEnabled(state in (State.RUNNING, State.PAUSED))
-        self._pause.setText("Resume" if state is State.PAUSED else "Pause")
-        self._stop.setEnabled(state in (State.RUNNING, State.PAUSED))
+        running = state in (State.RUNNING, State.PAUSED)
+        for widget in (*self._choosers, self._views):
+            widget.setEnabled(state is State.IDLE)
+        self._actions["start"].setEnabled(state is State.IDLE and ready)
+        self._actions["pause"].setEnabled(running)
+        self._actions["pause"].setText(tr("Resume") if state is State.PAUSED else tr("Pause"))
+        self._actions["stop"].setText(tr("End now") if state is State.ENDING else tr("Stop"))
+        self._actions["stop"].setEnabled(state is not State.IDLE)
+
+    def offer_views(self, counts: Sequence[int], chosen: int | None) -> None:
+        """The numbers of views that the model takes, and which of them is chosen."""
+        with QSignalBlocker(self._views):
+            self._views.clear()
+            for count in counts:
+                self._views.addItem(str(count), count)
+            self._views.setCurrentIndex(self._views.findData(chosen))
+
+    def show_forecast(self, text: str, is_warning: bool = False) -> None:
+        """What a run will take, or why that is not known."""
+        set_role(self._forecast, "warning" if is_warning else "muted")
+        self._forecast.setText(text)
+        self._forecast.setToolTip(text)
+
+    @property
+    def forecast(self) -> str:
+        """What is said about the run."""
+        return self._forecast.text()
+
+
+def action_button(action: QAction) -> QPushButton:
+    """A button that does what an action does, and follows its text and state."""
+    widget = QPushButton(checkable=action.isCheckable())
+    widget.clicked.connect(lambda _=False: action.trigger())
+
+    def follow() -> None:
+        widget.setText(action.text())
+        widget.setToolTip(action.toolTip())
+        widget.setEnabled(action.isEnabled())
+        widget.setChecked(action.isChecked())
+
+    action.changed.connect(follow)
+    # A click has switched the button by itself already: the action says how it stands.
+    action.triggered.connect(follow)
+    follow()
+    return widget
 
 
 class LabelledSlider(QWidget):

@@ -25,8 +25,6 @@ class Overlay:
         self._ends = gfx.Points(
             nothing, gfx.PointsMaterial(size=9, aa=True, depth_test=False, depth_write=False)
         )
-        for thing in (self._box, self._measures, self._ends):
-            thing.visible = False
         self.group = gfx.Group()
         self.group.add(self._box, self._measures, self._ends)
 

@@ -1,6 +1,6 @@
 """The building blocks of the window: framed panels, messages over the 3D view, the status bar."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.ui import style
+from app.ui.texts import tr
 
 
 def set_role(widget: QWidget, role: str) -> None:
@@ -90,7 +91,7 @@ class Message(QFrame):
 
 
 class Banner(QFrame):
-    """A line over the 3D view that says what went wrong and what to do."""
+    """A line over the 3D view that says what went wrong and what to do, or how long work takes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,7 +103,7 @@ class Banner(QFrame):
         layout.setContentsMargins(2 * style.GAP, style.GAP, style.GAP, style.GAP)
         layout.setSpacing(2 * style.GAP)
         layout.addWidget(self._text, stretch=1)
-        layout.addWidget(button("Dismiss", "Hide this message", self.hide))
+        layout.addWidget(button(tr("Dismiss"), tr("Hide this message"), self.hide))
         self.hide()
 
     def show_text(self, text: str) -> None:
@@ -114,21 +115,26 @@ class Banner(QFrame):
 class StatusBar(QFrame):
     """What is going on, and figures about it, each under a fixed name."""
 
-    def __init__(self, figures: dict[str, tuple[str, str]]) -> None:
-        """figures: name -> what it means, for the tool tip, and a value as long as they come."""
+    def __init__(self, figures: Mapping[str, tuple[str, str, str]]) -> None:
+        """figures: name -> its caption, what it means (for the tool tip), and its widest value."""
         super().__init__()
         set_role(self, "bar")
-        self._state = label("Ready")
+        self._state = label(tr("Ready"))
         self._state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._state.setMinimumWidth(160)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(2 * style.GAP, style.GAP, 2 * style.GAP, style.GAP)
         layout.setSpacing(style.GAP)
         layout.addWidget(self._state, stretch=1)
+        self._on_cancel: Callable[[], object] = lambda: None
+        self._cancel = button(tr("Cancel"), tr("End this work"), lambda: self._on_cancel())
+        set_role(self._cancel, "small")
+        self._cancel.hide()
+        layout.addWidget(self._cancel)
         self._values: dict[str, QLabel] = {}
-        for name, (meaning, longest) in figures.items():
+        for name, (title, meaning, longest) in figures.items():
             layout.addSpacing(style.GAP)
-            caption, value = label(name, "muted"), label("–")
+            caption, value = label(title, "muted"), label("–")
             # Without room for all its values, one figure would push the others about.
             value.setMinimumWidth(value.fontMetrics().horizontalAdvance(longest))
             for widget in (caption, value):
@@ -139,6 +145,11 @@ class StatusBar(QFrame):
     def set_state(self, text: str) -> None:
         """What is going on."""
         self._state.setText(text)
+
+    def offer_cancel(self, cancel: Callable[[], object] | None) -> None:
+        """Show a button that ends what goes on beside the run; None: nothing does."""
+        self._on_cancel = cancel or (lambda: None)
+        self._cancel.setVisible(cancel is not None)
 
     def set_figure(self, name: str, value: str) -> None:
         """Update one figure."""

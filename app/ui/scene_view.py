@@ -189,7 +189,7 @@ class SceneView(QWidget):
         """Make the camera of a keyframe stand out, or of none."""
         if self._stage:
             self._stage.chosen = position
-            self._stage.sync()
+            self._stage.sync_marks()
 
     def set_measures(self, points: NDArray[np.float32]) -> None:
         """Draw lines between pairs of points [N,3] of the world; an odd last one stands alone."""
@@ -261,7 +261,9 @@ class SceneView(QWidget):
         self.selection_changed.emit()
 
     def _sync_keyframes(self) -> None:
-        self._sync()
+        if self._stage:
+            self._stage.sync_marks()
+        self.selection_changed.emit()
         self.keyframes_changed.emit()
 
     def _on_click(self, pick: Pick | None) -> None:

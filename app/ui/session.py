@@ -12,6 +12,7 @@ from app.engine import Engine
 from app.errors import AppError
 from app.live import WAITING_KEYFRAMES, Beginning, Growth, KeyframeView, LiveRun, OpenSource
 from app.reconstruction.truth import Accuracy
+from app.ui.scene import SceneKeyframe, pack_keyframe
 
 __all__ = ["WAITING_KEYFRAMES", "Beginning", "Growth", "KeyframeView", "Session"]
 
@@ -19,7 +20,8 @@ __all__ = ["WAITING_KEYFRAMES", "Beginning", "Growth", "KeyframeView", "Session"
 class Session(QObject):
     """A LiveRun whose listener is a set of signals, which arrive in the thread of the receiver.
 
-    `began` with a Beginning, `frame_ready` when `latest_frame` is new, `grown` with a Growth,
+    `began` with a Beginning, `frame_ready` when `latest_frame` is new, `grown` with a Growth
+    and its keyframes by position, made ready for the 3D view in the run's own thread,
     `interrupted` with a line when the camera is gone and the run paused, `assessed` with an
     Accuracy and its lane where the truth is known, `warned` with a line, `failed` with an AppError,
     `lane_failed` with one and its lane where other lanes go on. `ended` comes last and always.
@@ -27,7 +29,7 @@ class Session(QObject):
 
     began = Signal(object)
     frame_ready = Signal()
-    grown = Signal(object)
+    grown = Signal(object, object)
     interrupted = Signal(str)
     assessed = Signal(object, int)
     warned = Signal(str)
@@ -105,7 +107,7 @@ class _Relay:
         self._session.frame_ready.emit()
 
     def grown(self, growth: Growth) -> None:
-        self._session.grown.emit(growth)
+        self._session.grown.emit(growth, _packed(growth))
 
     def interrupted(self, message: str) -> None:
         self._session.interrupted.emit(message)
@@ -124,3 +126,25 @@ class _Relay:
 
     def ended(self) -> None:
         self._session.ended.emit()
+
+
+def _packed(growth: Growth) -> dict[int, SceneKeyframe]:
+    clouds = {view.position: view.cloud for view in growth.views} | dict(growth.clouds)
+    packed = {}
+    for position, cloud in clouds.items():
+        keyframe = growth.keyframes[position]
+        height, width = keyframe.depth.shape
+        packed[position] = pack_keyframe(
+            cloud.points,
+            cloud.colors,
+            cloud.rank,
+            keyframe.world_from_camera,
+            keyframe.intrinsic,
+            (height, width),
+            image=keyframe.image,
+            depth=keyframe.depth,
+            confidence=keyframe.confidence,
+            frame=keyframe.index,
+            name=keyframe.name,
+        )
+    return packed

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pygfx as gfx
+import shiboken6
 from numpy.typing import NDArray
 from PySide6.QtWidgets import QWidget
 
@@ -70,7 +71,8 @@ class Stage:
         self.radius = 1.0
         self._framed_at = np.full(3, np.nan)
         self._seen_from = b""
-        self._changes = self._caught_up = 0
+        self._changes = 0
+        self._marks_are_old = self._has_grown = True
         self._pace = Pace(adapter.is_cpu)
         self._picture: tuple[object, ...] = ()
         self._share_drawn = 0.0
@@ -108,16 +110,21 @@ class Stage:
         bottom, top = gfx.Color(style.VIEW_BOTTOM), gfx.Color(style.VIEW_TOP)
         self._background.material.set_colors(bottom, top)
         self.overlay.recolor()
-        self.sync()
+        self.sync_marks()
 
     def sync(self) -> None:
-        """Take over from the scene what is hidden."""
+        """Take over from the scene which points are hidden."""
         low, high = self._scene.crop or (-EVERYWHERE, EVERYWHERE)
         threshold, masks = self._scene.threshold, self._scene.mask_bits
         self._material.set(threshold=threshold, masks=masks, low=low, high=high)
         self.overlay.set_box(self._scene.crop)
         self._changes += 1
         self.canvas.request_draw()
+
+    def sync_marks(self) -> None:
+        """Take over which keyframes are shown and which one is chosen."""
+        self._marks_are_old = True
+        self.sync()
 
     def sync_keyframe(self, position: int) -> None:
         """Upload the points of a keyframe that is new or has changed."""
@@ -135,14 +142,14 @@ class Stage:
         if position in self._clouds:
             matrix = self._scene.keyframes[position].world_from_points
             self._clouds[position].local.matrix = matrix
-        self._changes += 1
-        self.canvas.request_draw()
+        self._has_grown = True
+        self.sync_marks()
 
     def remove(self, position: int) -> None:
         """Remove the points of a keyframe that the scene no longer has."""
         self._drop(position)
-        self._changes += 1
-        self.canvas.request_draw()
+        self._has_grown = True
+        self.sync_marks()
 
     def clear(self) -> None:
         """Remove all keyframes."""
@@ -150,7 +157,7 @@ class Stage:
             self._drop(position)
         self.marks.clear()
         self.chosen = None
-        self.sync()
+        self.sync_marks()
         self.frame()
 
     def frame(self) -> None:
@@ -243,6 +250,10 @@ class Stage:
 
     def _draw(self) -> None:
         """Draw one pass: the next share of the points, on top of what the picture has so far."""
+        if not shiboken6.isValid(self.canvas):
+            return
+        if not self.passes_drawn:
+            self._warm_up()
         began = time.perf_counter()
         is_moving = self._navigation.tick(began - self._ticked)
         self._ticked = began
@@ -271,16 +282,25 @@ class Stage:
             moved, self._seen_from = seen_from != self._seen_from, seen_from
             self.drawn(moved)
 
+    def _warm_up(self) -> None:
+        """Draw one of everything, so that no shader is left to compile once keyframes arrive."""
+        point = PackedCloud(np.zeros((1, 4), np.uint32), self._material)
+        self._world.add(point)
+        self._renderer.render(self._world, self._camera, clear=True)
+        self._world.remove(point)
+        self.overlay.set_box(self._scene.crop)
+        self.overlay.set_measures(np.empty((0, 3), np.float32))
+
     def _catch_up(self) -> None:
         """Bring camera and lines up to date, once for all changes since the last picture."""
-        if self._caught_up == self._changes:
+        if not self._marks_are_old:
             return
-        self._caught_up = self._changes
         shown = set(self._scene.shown_positions)
         for position, cloud in self._clouds.items():
             cloud.shown = cloud.visible = position in shown
-        if self.follows and shown:
+        if self._has_grown and self.follows and shown:
             self.look_along(max(shown))
-        elif not self.moved_by_user:
+        elif self._has_grown and not self.moved_by_user:
             self.frame()
         self.marks.update(self.radius, self.chosen)
+        self._marks_are_old = self._has_grown = False

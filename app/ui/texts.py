@@ -6,6 +6,7 @@ from PySide6.QtCore import QCoreApplication
 def tr(text: str) -> str:
     """The translation of a literal English text, or the text itself where there is none.
 
+    The context is empty, as pyside6-lupdate writes it for a function of this name.
     Texts with parts to fill in are translated first: tr("Frame {number}").format(number=3).
     """
-    return QCoreApplication.translate("app", text)
+    return QCoreApplication.translate("", text)

@@ -1,56 +1,35 @@
 """The window: choose a source and a model, watch the scene grow, look at it, export it."""
 
-import math
+from __future__ import annotations
+
 import shlex
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import (
-    QMainWindow,
-    QProgressBar,
-    QSplitter,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
 from app.capture import SourceError, open_source
-from app.engine import BundleError, Engine, EngineError
+from app.engine import Engine
 from app.errors import AppError
 from app.export import Selection
 from app.live import OpenSource
 from app.reconstruction import Keyframe
-from app.reconstruction.truth import Accuracy
-from app.ui import style
-from app.ui.choices import Choice
+from app.ui import dialogs, habits, hints
+from app.ui.choices import Choice, bundle_choice, source_choice
 from app.ui.choosers import ModelChooser, SourceChooser
 from app.ui.controls import RunBar, State
-from app.ui.depth_view import DepthView
+from app.ui.dropping import GatheredImages, understand
 from app.ui.exporting import Exporter, ask_export
-from app.ui.image_view import ImageView
-from app.ui.panels import Message, Panel, StatusBar, button, set_role
-from app.ui.scene_panel import HOW_TO_MOVE, ScenePanel
+from app.ui.menus import Actions, menu_table
+from app.ui.planning import USUAL_VIEWS, Plan
+from app.ui.run_display import RunDisplay
+from app.ui.scene import SceneKeyframe
 from app.ui.session import Beginning, Growth, Session
-
-FIGURES = {
-    "Keyframes": ("Frames that are part of the reconstruction", "000"),
-    "Points": ("Points that are shown, of all that there are", "0,000,000 of 0,000,000"),
-    "Speed": ("Views that the network took in a second of its time", "00.0 views/s"),
-    "Latency": ("From the choice of a keyframe to its points in the view", "00.00 s"),
-    "Memory": ("Largest memory of the engine's process so far", "0000 MiB"),
-    "Model": ("Size of the model's program", "00.0 MB"),
-}
-UNKNOWN_LENGTH = 10**9
-"""Of a camera's stream: the progress bar then stays empty."""
-
-ADVICE: dict[type[AppError], str] = {
-    SourceError: "Choose another source.",
-    BundleError: "Choose another model.",
-    EngineError: "Press Start to run it again; if that does not help, choose another model.",
-}
-"""What the user can do about a fault."""
+from app.ui.settings import Settings
+from app.ui.texts import tr
 
 
 class MainWindow(QMainWindow):
@@ -65,33 +44,48 @@ class MainWindow(QMainWindow):
         bundles: Sequence[Choice],
         start_engine: Callable[..., Engine] = Engine,
         open_source: OpenSource = open_source,
+        settings: Settings | None = None,
     ) -> None:
-        """sources, bundles: what to offer; start_engine, open_source: make the parts of a run."""
+        """sources, bundles: what to offer; start_engine, open_source: make the parts of a run;
+        settings: what is remembered, by default only as long as the window is there.
+        """
         super().__init__()
         self.failure = ""
+        self.reopen = False
+        """Whether the user has chosen another language: the window closed to be made anew."""
+        self.settings = settings or Settings()
         self._start_engine = start_engine
         self._open_source = open_source
         self._session: Session | None = None
         self._state = State.IDLE
         self._started = 0.0
         self._origin = ""
-        self._keyframes: list[Keyframe] = []
-        self.exporter = Exporter(self)
-        self._first_source = sources[0] if sources else None
+        self._growth: Growth | None = None
+        self._gathered: GatheredImages | None = None
+        self._demo = sources[0] if sources else None
 
         self.setWindowTitle("Pocket VGGT")
+        self.setAcceptDrops(True)
+        self.actions_ = Actions(self, menu_table())
+        self.exporter = Exporter(self)
         self.sources, self.models = SourceChooser(sources), ModelChooser(bundles)
-        self._bar = RunBar(self.sources, self.models, self.start, self.toggle_pause, self.stop)
-        self._progress = QProgressBar(textVisible=False)
-        self._video, self._depth = ImageView("No images yet"), DepthView()
-        self._video_panel = Panel("Video", self._video)
-        self._depth_panel = Panel("Depth", self._depth)
-        self.view = ScenePanel(self._ask_export)
-        self.status = StatusBar(FIGURES)
-        self._lay_out()
-        self._connect()
-        self._enter(State.IDLE, "Ready")
+        self._bar = RunBar(self.sources, self.models, self.actions_)
+        self.plan = Plan(self._bar, self.settings.get("views", USUAL_VIEWS), self)
+        self.display = RunDisplay(self._ask_export)
+        self.view, self.status = self.display.view, self.display.status
+        root = QWidget()
+        layout = QVBoxLayout(root)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._bar)
+        layout.addWidget(self.display, stretch=1)
+        self.setCentralWidget(root)
         self.resize(1280, 800)
+        self._connect()
+        habits.restore(self)
+        if self.models.choice:
+            self.plan.look(Path(self.models.choice.value))
+        self._enter(State.IDLE, tr("Ready"))
 
     @property
     def is_idle(self) -> bool:
@@ -99,143 +93,176 @@ class MainWindow(QMainWindow):
         return self._state is State.IDLE
 
     def start(self) -> None:
-        """Run the chosen source through the chosen model, into an empty scene."""
-        source, model = self.sources.choice, self.models.choice
-        if self._state is not State.IDLE or source is None or model is None:
+        """Run the chosen source through the chosen model, into an empty scene.
+
+        A run that will not fit into memory is not started: the window says so and proposes another.
+        """
+        if not self._is_ready():
             return
+        self.plan.refresh()
+        if self.plan.fits or self.plan.chosen is None:
+            self.run_with(self.plan.views)
+        else:
+            chosen, machine = self.plan.chosen, self.plan.machine
+            self.view.show_hint(
+                hints.does_not_fit(
+                    chosen, self.plan.proposed, machine, self.run_with, self.models.ask_bundle
+                )
+            )
+
+    def run_with(self, views: int) -> None:
+        """Start with so many views at a time, whether they fit or not."""
+        source, model = self.sources.choice, self.models.choice
+        if not self._is_ready() or source is None or model is None:
+            return
+        if views != self.plan.views:
+            self.plan.use_views(views)
         self.failure = ""
-        self.view.banner.hide()
-        self.view.show_hint(None)
-        self.view.scene.clear()
-        self._video.set_image(None)
-        self._depth.set_depth(None)
-        self._video_panel.set_note("")
-        self._depth_panel.set_note("")
-        self.view.set_note(HOW_TO_MOVE)
-        self._progress.reset()
-        self.status.reset()
+        self.display.clear()
         self._started = time.perf_counter()
-        self._keyframes = []
+        self._growth = None
+        overlap = self.plan.overlap
         made = ["python", "-m", "app", "reconstruct", source.value, "--bundle", model.value]
-        self._origin = f"made in the window; the same: {shlex.join([*made, '--out', 'DIR'])}"
+        made += ["--views", str(views), "--overlap", str(overlap), "--out", "DIR"]
+        self._origin = f"made in the window; the same: {shlex.join(made)}"
         session = Session(
             source.value,
             Path(model.value),
             self._start_engine,
-            parent=self,
+            self,
             open_source=self._open_source,
+            views=views,
+            overlap=overlap,
         )
         session.began.connect(self._on_began)
         session.frame_ready.connect(self._on_frame)
         session.grown.connect(self._on_grown)
-        session.assessed.connect(self._on_assessed)
+        session.assessed.connect(self.display.show_accuracy)
         session.warned.connect(self.view.banner.show_text)
+        session.interrupted.connect(self._on_interrupted)
         session.failed.connect(self._on_failed)
         session.ended.connect(self._on_ended)
         self._session = session
-        self._enter(State.RUNNING, f"Loading {model.label}…")
+        self._enter(State.RUNNING, tr("Loading {model}…").format(model=model.label))
         session.start()
 
     def toggle_pause(self) -> None:
         """Hold the source or go on."""
         if self._session and self._state is State.RUNNING:
             self._session.pause()
-            self._enter(State.PAUSED, "Paused")
+            self._enter(State.PAUSED, tr("Paused"))
         elif self._session and self._state is State.PAUSED:
+            self.view.banner.hide()
             self._session.resume()
-            self._enter(State.RUNNING, "Capturing")
+            self._enter(State.RUNNING, tr("Capturing"))
 
     def stop(self) -> None:
-        """End the source; the keyframes that wait are still reconstructed."""
+        """End the source, while the keyframes that wait are still reconstructed; then at once."""
         if self._session and self._state in (State.RUNNING, State.PAUSED):
-            self._enter(State.ENDING, "Finishing…")
+            self._enter(State.ENDING, tr("Finishing…"))
             self._session.stop()
+        elif self._session and self._state is State.ENDING:
+            self._session.abandon()
 
     def export(self, name: str, path: Path) -> None:
         """Write the points that are shown in the format of this name; see `exporter.ended`."""
+        keyframes: Sequence[Keyframe] = self._growth.keyframes if self._growth else []
         quantile = self.view.scene.scene.quantile
         again = ["python", "-m", "app", "export", "DIR", "--format", name, "--out", path.name]
         again += ["--quantile", f"{quantile:g}", "--voxel", "0"]
         origin = (self._origin, f"the same: {shlex.join(again)}")
-        self.exporter.start(name, path, Selection(self._keyframes, quantile, origin=origin))
+        self.exporter.start(name, path, Selection(keyframes, quantile, origin=origin))
+        self.status.offer_cancel(self.exporter.cancel)
+        self._refresh()
+
+    def open_paths(self, paths: Sequence[Path]) -> None:
+        """Make what was dropped the source or the model, or say why it is neither."""
+        found = understand(paths)
+        self.view.banner.hide()
+        if isinstance(found, str):
+            self.view.banner.show_text(found)
+        elif found.kind == "model":
+            self.models.add(bundle_choice(found.path))
+        elif found.kind == "source":
+            self.sources.add(source_choice(str(found.path)))
+        else:
+            try:
+                self._gathered = GatheredImages(paths)
+                self.sources.add(self._gathered.choice)
+            except AppError as error:
+                self.view.banner.show_text(hints.fault_words(error))
+
+    def follow_system(self) -> None:
+        """Take the system's colours where the user wants the theme to be as the system."""
+        if self.settings.get("theme", "system") == "system":
+            habits.use_theme(self, "system")
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if self.is_idle and event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        event.acceptProposedAction()
+        urls = event.mimeData().urls()
+        self.open_paths([Path(url.toLocalFile()) for url in urls if url.isLocalFile()])
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._session:
             self._session.abandon()
+        self.exporter.close()
+        self.plan.stop()
+        habits.remember(self)
         super().closeEvent(event)
 
+    def _on_export_progress(self, number: int, count: int) -> None:
+        words = tr("Exporting: keyframe {number} of {count}")
+        self.status.set_state(words.format(number=number, count=count))
+
     def _on_export_ended(self, error: str) -> None:
+        self.status.offer_cancel(None)
+        self.status.set_state(tr("Not exported") if error else tr("Exported"))
         if error:
             self.view.banner.show_text(error)
-        else:
-            self.status.set_state("Exported")
+        self._refresh()
 
     def _on_began(self, beginning: Beginning) -> None:
-        self._progress.setMaximum(beginning.length or UNKNOWN_LENGTH)
-        self.status.set_figure("Model", f"{beginning.bundle.model_bytes / 1e6:.1f} MB")
+        self.display.show_beginning(beginning)
         if self._state is State.RUNNING:
-            self.status.set_state("Capturing")
+            self.status.set_state(tr("Capturing"))
 
     def _on_frame(self) -> None:
-        latest = self._session.latest_frame() if self._session else None
-        if latest is None:
-            return
-        frame, decision = latest
-        self._video.set_image(frame.image)
-        verdict = "keyframe" if decision.accepted else "skipped"
-        self._video_panel.set_note(f"Frame {frame.index + 1} {verdict}: {decision.reason}")
-        self._progress.setValue(frame.index + 1)
+        if self._session and (latest := self._session.latest_frame()):
+            self.display.show_frame(*latest)
 
-    def _on_grown(self, growth: Growth) -> None:
-        self._keyframes = growth.keyframes
-        for view in growth.views:
-            self.view.scene.set_keyframe(
-                view.position,
-                view.cloud.points,
-                view.cloud.colors,
-                view.cloud.rank,
-                view.world_from_camera,
-                view.intrinsic,
-                view.depth.shape,
-            )
-        newest = growth.views[-1]
-        self._depth.set_depth(newest.depth)
-        self._depth_panel.set_note(f"Keyframe {newest.position + 1}, frame {newest.frame + 1}")
-        latency = time.perf_counter() - growth.accepted
-        self.status.set_figure("Keyframes", f"{len(growth.keyframes)}")
-        self.status.set_figure("Speed", f"{growth.views_per_second:.1f} views/s")
-        self.status.set_figure("Latency", f"{latency:.2f} s")
-        self.status.set_figure("Memory", f"{growth.peak_memory / 2**20:.0f} MiB")
+    def _on_grown(self, growth: Growth, packed: dict[int, SceneKeyframe]) -> None:
+        self._growth = growth
+        self.display.show_growth(growth, packed)
         self._count_points()
 
-    def _on_assessed(self, accuracy: Accuracy) -> None:
-        depth = accuracy.depth.abs_rel if accuracy.depth else math.nan
-        errors = {
-            f"rotation {accuracy.pose.rotation_deg:.1f}°": accuracy.pose.rotation_deg,
-            f"path {accuracy.pose.ate_percent:.1f} %": accuracy.pose.ate_percent,
-            f"depth {100 * depth:.0f} %": depth,
-        }
-        known = [text for text, error in errors.items() if math.isfinite(error)]
-        if known:
-            self.view.set_note(f"Off the truth by: {', '.join(known)}")
+    def _on_interrupted(self, message: str) -> None:
+        advice = tr("Plug the camera in again, then press Resume.")
+        self.view.banner.show_text(f"{message[:1].upper()}{message[1:].rstrip('.')}. {advice}")
+        self._enter(State.PAUSED, tr("Interrupted"))
 
     def _on_failed(self, error: AppError) -> None:
         self.failure = str(error)
-        what = f"{self.failure[:1].upper()}{self.failure[1:].rstrip('.')}."
-        self.view.banner.show_text(f"{what} {ADVICE.get(type(error), '')}".rstrip())
+        self.view.banner.show_text(hints.fault_words(error))
 
     def _on_ended(self) -> None:
         assert self._session is not None
         self._session.deleteLater()
         latest = self._session.latest_frame()
         self._session = None
-        count = len(self.view.scene.scene.keyframes)
-        if not count and not self.failure and self._state is not State.ENDING:
+        if not self.display.has_scene and not self.failure and self._state is not State.ENDING:
             why = f"; the last one: {latest[1].reason}" if latest else ""
             self._on_failed(SourceError(f"no frame could be used{why}"))
-        seconds = time.perf_counter() - self._started
-        self._enter(State.IDLE, "Ended by an error" if self.failure else f"Done in {seconds:.1f} s")
-        self._progress.reset()
+        # A shorter run had only smaller windows, and says nothing about these.
+        if self._growth and len(self._growth.keyframes) >= self.plan.views:
+            self.plan.remember(self._growth.views_per_second, self._growth.peak_memory)
+        seconds = f"{time.perf_counter() - self._started:.1f}"
+        done = tr("Done in {seconds} s").format(seconds=seconds)
+        self._enter(State.IDLE, tr("Ended by an error") if self.failure else done)
+        self.display.progress.reset()
         self.run_ended.emit()
 
     def _enter(self, state: State, text: str) -> None:
@@ -244,88 +271,74 @@ class MainWindow(QMainWindow):
         self._refresh()
 
     def _refresh(self) -> None:
-        ready = self.sources.choice is not None and self.models.choice is not None
-        self._bar.show_state(self._state, ready)
-        self._pause_key.setEnabled(self._state in (State.RUNNING, State.PAUSED))
-        if self._state is State.IDLE and not self.view.scene.scene.keyframes:
+        self._bar.show_state(self._state, self._is_ready())
+        for name in ("open_video", "open_folder", "open_bundle"):
+            self.actions_[name].setEnabled(self.is_idle)
+        self.actions_["demo"].setEnabled(self._is_ready() and self._demo is not None)
+        self._refresh_model()
+        if self.is_idle and not self.display.has_scene:
             self.view.show_hint(self._make_hint())
         self._count_points()
 
-    def _count_points(self) -> None:
-        scene = self.view.scene.scene
-        self.view.export.setEnabled(scene.shown_count > 0)
-        if scene.point_count:
-            self.status.set_figure("Points", f"{scene.shown_count:,} of {scene.point_count:,}")
+    def _refresh_model(self) -> None:
+        self.actions_["model"].setEnabled(self.plan.bundle is not None)
 
-    def _make_hint(self) -> Message:
+    def _is_ready(self) -> bool:
+        return self.is_idle and self.sources.choice is not None and self.models.choice is not None
+
+    def _count_points(self) -> None:
+        can_export = self.display.count_points() > 0 and not self.exporter.is_busy
+        self.view.export.setEnabled(can_export)
+        self.actions_["export"].setEnabled(can_export)
+
+    def _make_hint(self) -> hints.Message:
         if self.models.choice is None:
-            return Message(
-                "No model yet",
-                "Run “make demo” once in the project's folder: it prepares the models that come "
-                "with it. Or open a bundle that you have.",
-                [button("Open bundle…", "By its manifest.json or zip", self.models.ask_bundle)],
-            )
-        open_video = button("Open video…", "Choose a video (Ctrl+O)", self.sources.ask_video)
-        first = self._first_source
-        if first is None:
-            return Message(
-                "Nothing captured yet",
-                "Open a video or a folder of images that show one place from several sides.",
-                [open_video],
-            )
-        play = button(f"Start: {first.label}", "Run this source", lambda: self._play(first))
-        set_role(play, "primary")
-        return Message(
-            "Nothing captured yet",
-            f"Start with “{first.label}” and watch it become points in space. Or open a video or "
-            "a folder of images that show one place from several sides.",
-            [play, open_video],
-        )
+            return hints.no_model(self.models.ask_bundle)
+        return hints.nothing_captured(self._demo, self._play, self.sources.ask_video)
 
     def _play(self, source: Choice) -> None:
         self.sources.add(source)
         self.start()
 
-    def _lay_out(self) -> None:
-        self._progress.setFixedHeight(3)
-        images = QSplitter(Qt.Orientation.Vertical, handleWidth=style.GAP)
-        images.addWidget(self._video_panel)
-        images.addWidget(self._depth_panel)
-        middle = QSplitter(Qt.Orientation.Horizontal, handleWidth=style.GAP)
-        middle.addWidget(images)
-        middle.addWidget(self.view)
-        middle.setSizes([400, 880])
-        middle.setStretchFactor(0, 0)
-        middle.setStretchFactor(1, 1)
+    def _look_at_model(self) -> None:
+        if self.models.choice:
+            self.plan.look(Path(self.models.choice.value))
+        self._refresh()
 
-        root = QWidget()
-        layout = QVBoxLayout(root)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self._bar)
-        layout.addWidget(self._progress)
-        inner = QVBoxLayout()
-        inner.setContentsMargins(style.GAP, style.GAP, style.GAP, style.GAP)
-        inner.addWidget(middle)
-        layout.addLayout(inner, stretch=1)
-        layout.addWidget(self.status)
-        self.setCentralWidget(root)
+    def _ask_export(self) -> None:
+        if self.actions_["export"].isEnabled() and (choice := ask_export(self)):
+            self.export(*choice)
 
     def _connect(self) -> None:
         self.sources.picked.connect(self._refresh)
-        self.models.picked.connect(self._refresh)
+        self.models.picked.connect(self._look_at_model)
+        self.plan.changed.connect(self._refresh_model)
         self.view.confidence.changed.connect(self._count_points)
+        self.exporter.progress.connect(self._on_export_progress)
         self.exporter.ended.connect(self._on_export_ended)
-        self._pause_key = QShortcut(QKeySequence("Space"), self, self.toggle_pause)
-        for keys, action in {
-            "R": self.view.scene.reset_view,
-            "[": lambda: self.view.point_size.step(-1),
-            "]": lambda: self.view.point_size.step(1),
-            "Ctrl+E": self._ask_export,
-            "Ctrl+O": self.sources.ask_video,
-        }.items():
-            QShortcut(QKeySequence(keys), self, action)
+        self.actions_.wire(
+            {
+                "open_video": self.sources.ask_video,
+                "open_folder": self.sources.ask_folder,
+                "open_bundle": self.models.ask_bundle,
+                "export": self._ask_export,
+                "quit": self.close,
+                "start": self.start,
+                "pause": self.toggle_pause,
+                "stop": self.stop,
+                "points_smaller": lambda: self.view.point_size.step(-1),
+                "points_larger": lambda: self.view.point_size.step(1),
+                "demo": lambda: self._demo and self._play(self._demo),
+                "model": self._show_model,
+                "shortcuts": lambda: dialogs.shortcut_sheet(self, self.actions_.sheet()).open(),
+                "about": lambda: dialogs.about_dialog(self).open(),
+            }
+        )
+        modes, look, tools, undo = self.view.bar.actions_by_group
+        for place, group in (("look", [*look, *modes]), ("tools", tools), ("undo", undo)):
+            self.actions_.fill(place, group)
+        habits.wire(self)
 
-    def _ask_export(self) -> None:
-        if self.view.scene.scene.shown_count and (choice := ask_export(self)):
-            self.export(*choice)
+    def _show_model(self) -> None:
+        if sections := self.plan.sections():
+            dialogs.facts_dialog(self, tr("Model details"), sections).open()

@@ -10,7 +10,6 @@ import pytest
 
 from app.capture import (
     Frame,
-    KeyframeSelector,
     SourceError,
     default_selector,
     fit_image,
@@ -167,45 +166,6 @@ def test_fit_depth_takes_the_same_crop_and_mixes_nothing() -> None:
     assert set(np.unique(fitted)) == {1, 5}
     assert (fitted[:, :112] == 1).all()
     assert (fitted[:, 112:] == 5).all()
-
-
-def test_selector_says_why() -> None:
-    selector = KeyframeSelector(min_motion=0.1)
-    assert selector.consider(frame(view(0))).reason == "first"
-    similar = selector.consider(frame(view(3)))
-    assert not similar.accepted
-    assert "too similar" in similar.reason
-    moved = selector.consider(frame(view(20)))
-    assert moved.accepted
-    assert "moved" in moved.reason
-    blurred = selector.consider(frame(cv2.blur(view(20), (15, 15))))
-    assert blurred.reason == "blurred"
-    assert selector.consider(frame(view(60) // 12)).reason == "too dark"
-    assert selector.consider(frame(np.full_like(view(0), 255))).reason == "too bright"
-    assert selector.consider(frame(texture(seed=9)[:HEIGHT, :WIDTH])).reason == "view changed"
-
-
-def test_motion_is_measured_from_the_last_keyframe() -> None:
-    selector = KeyframeSelector(min_motion=0.1)
-    accepted = [x for x in range(0, 80, 4) if selector.consider(frame(view(x))).accepted]
-    steps = np.diff(accepted)
-    assert len(accepted) >= 5
-    assert (steps >= 0.1 * WIDTH).all()
-    assert (steps <= 0.1 * WIDTH + 4).all()
-
-
-def test_bare_views_are_taken_only_when_they_change() -> None:
-    selector = KeyframeSelector()
-    wall = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
-    assert selector.consider(frame(wall)).accepted
-    assert not selector.consider(frame(wall + 1)).accepted
-    assert selector.consider(frame(wall + 40)).accepted
-
-
-def test_size_may_change_in_mid_stream() -> None:
-    selector = KeyframeSelector()
-    assert selector.consider(frame(view(0))).accepted
-    assert selector.consider(frame(view(0)[:40])).accepted
 
 
 def test_folders_are_taken_whole(tmp_path: Path) -> None:

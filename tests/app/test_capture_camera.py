@@ -12,6 +12,7 @@ from app.capture import CameraDevice, CameraSettings, SourceError, SourceInterru
 from app.capture._cv2 import cv2
 from app.capture.camera import CameraSource
 from app.capture.devices import find_camera
+from app.cli import main
 
 STALL = 0.15
 
@@ -223,3 +224,21 @@ def test_a_camera_is_found_by_name_or_index(nodes: Callable[..., Path]) -> None:
     assert find_camera("7", devices) == CameraDevice(7, "Camera 7")
     with pytest.raises(SourceError, match=r"no camera is called 'Back' \(there: Été 4K\)"):
         find_camera("camera:Back", devices)
+
+
+def test_devices_gives_a_line_for_each_thing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.capture.command.list_cameras", lambda: [])
+    assert main(["devices"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["camera", "processor", "graphics"]
+    assert "none: use a video file" in lines[0]
+    monkeypatch.setattr(
+        "app.capture.command.list_cameras",
+        lambda: [CameraDevice(0, "Front"), CameraDevice(2, "Back")],
+    )
+    assert main(["devices"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["camera", "camera", "processor", "graphics"]
+    assert '"camera:Back"' in lines[1]

@@ -56,7 +56,7 @@ def test_it_starts_with_a_hint_and_no_figures(driver: Any) -> None:
     window = driver.window
     assert hint(window) == ["Nothing captured yet", "Start: Walk", "Open video…"]
     assert not window.view.banner.isVisible()
-    assert window.status.figure("Keyframes") == window.status.figure("Points") == "–"
+    assert window.status.figure("keyframes") == window.status.figure("points") == "–"
     assert enabled(window, "Start")
     assert not any(enabled(window, text) for text in ("Pause", "Stop", "Export…"))
 
@@ -72,11 +72,11 @@ def test_a_run_fills_the_scene_with_the_room(driver: Any, room: Any) -> None:
     world = scene.shown_cloud().points @ walk[0, :3, :3].T + walk[0, :3, 3]
     np.testing.assert_allclose((np.abs(world) - room.half).max(axis=1), 0, atol=0.01)
     status = driver.window.status
-    assert status.figure("Keyframes") == "8"
-    assert status.figure("Points") == f"{scene.shown_count:,} of {scene.point_count:,}"
-    assert status.figure("Memory") == "123 MiB"
-    assert status.figure("Speed") == "40.0 views/s"
-    assert status.figure("Latency").endswith(" s")
+    assert status.figure("keyframes") == "8"
+    assert status.figure("points") == f"{scene.shown_count:,} of {scene.point_count:,}"
+    assert status.figure("memory") == "123 MiB"
+    assert status.figure("speed") == "40.0 views/s"
+    assert status.figure("latency").endswith(" s")
     assert driver.engines[0].closed
     assert not hint(driver.window)
 
@@ -86,7 +86,7 @@ def test_a_run_fills_the_views_of_video_and_depth(driver: Any, room: Any) -> Non
     window = driver.window
     image, depth = room.render(room.walk()[-1])
     near, far = np.quantile(depth, [0.02, 0.98])
-    video, picture = window._video, window._depth._picture
+    video, picture = window.display.video, window.display.depth._picture
     for widget, expected in ((video, image), (picture, color_depth(depth, near, far))):
         shown = pixels(widget)
         scale = min(shown.shape[0] / room.size[0], shown.shape[1] / room.size[1])
@@ -95,9 +95,9 @@ def test_a_run_fills_the_views_of_video_and_depth(driver: Any, room: Any) -> Non
             row = round(shown.shape[0] / 2 + (v + 0.5 - room.size[0] / 2) * scale)
             column = round(shown.shape[1] / 2 + (u + 0.5 - room.size[1] / 2) * scale)
             np.testing.assert_allclose(shown[row, column], expected[v, u], atol=12)
-    legend = pixels(window._depth._legend)
+    legend = pixels(window.display.depth._legend)
     assert len(np.unique(legend.reshape(-1, 3), axis=0)) > 100
-    assert window._depth._near.text() == f"near {near:.2f}"
+    assert window.display.depth._near.text() == f"near {near:.2f}"
 
 
 @needs_adapter
@@ -129,7 +129,7 @@ def test_the_slider_counts_and_hides(driver: Any) -> None:
     scene = driver.window.view.scene.scene
     for percent in (0, 50, 95):
         driver.window.view.confidence.slider.setValue(percent)
-        assert driver.window.status.figure("Points").startswith(f"{scene.shown_count:,} of")
+        assert driver.window.status.figure("points").startswith(f"{scene.shown_count:,} of")
         assert scene.shown_count == pytest.approx(scene.point_count * (1 - percent / 100), rel=0.1)
 
 
@@ -137,7 +137,7 @@ def test_the_window_goes_on_while_the_engine_works(driver: Any, qt: QApplication
     window = driver.window
     engine = driver.start_and_hold()
     # The engine answers only after the window has answered to these.
-    while window._video._image is None:
+    while window.display.video._image is None:
         QTest.qWait(10)
     window.view.confidence.slider.setValue(60)
     QTest.keyClick(window, "]")
@@ -145,7 +145,7 @@ def test_the_window_goes_on_while_the_engine_works(driver: Any, qt: QApplication
     assert not window.is_idle
     engine.go.set()
     driver.wait_for_end()
-    assert window.status.figure("Keyframes") == "8"
+    assert window.status.figure("keyframes") == "8"
 
 
 def test_space_pauses_and_goes_on(driver: Any) -> None:
@@ -161,7 +161,7 @@ def test_space_pauses_and_goes_on(driver: Any) -> None:
     QTest.keyClick(window, Qt.Key.Key_Space)
     assert enabled(window, "Pause")
     driver.wait_for_end()
-    assert window.status.figure("Keyframes") == "8"
+    assert window.status.figure("keyframes") == "8"
 
 
 def test_stop_keeps_what_was_captured(driver: Any) -> None:
@@ -170,18 +170,29 @@ def test_stop_keeps_what_was_captured(driver: Any) -> None:
     while window._session.latest_frame() is None:
         QTest.qWait(5)
     press(window, "Stop")
-    assert not enabled(window, "Stop")
+    assert enabled(window, "End now")
     engine.go.set()
     driver.wait_for_end()
     assert window.failure == ""
     assert len(window.view.scene.scene.keyframes) <= 8
 
 
+def test_stopping_twice_ends_at_once(driver: Any) -> None:
+    window = driver.window
+    engine = driver.start_and_hold()
+    QTest.qWait(50)
+    press(window, "Stop")
+    press(window, "End now")
+    assert engine.closed
+    driver.wait_for_end()
+    assert window.failure == ""
+
+
 def test_a_second_run_starts_from_nothing(driver: Any) -> None:
     driver.run()
     driver.run()
     assert len(driver.engines) == 2
-    assert driver.window.status.figure("Keyframes") == "8"
+    assert driver.window.status.figure("keyframes") == "8"
     assert len(driver.window.view.scene.scene.keyframes) == 8
 
 

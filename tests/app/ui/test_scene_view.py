@@ -235,9 +235,10 @@ def test_it_follows_the_scene_until_the_user_takes_the_camera(view: SceneView) -
 @needs_adapter
 def test_it_draws_only_when_something_changed(view: SceneView, qt: QApplication) -> None:
     put(view, 0, patch([0, 0, 3]), RED)
-    QTest.qWait(1000)
     stage = view._stage
     assert stage is not None
+    stage._pace = FixedPace(10_000)
+    QTest.qWait(1000)
     drawn = stage.passes_drawn
     QTest.qWait(300)
     assert stage.passes_drawn == drawn

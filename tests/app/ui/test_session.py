@@ -93,5 +93,5 @@ def test_a_file_waits_for_the_engine(driver: Any, use: Any) -> None:
     assert not driver.window.is_idle
     engine.go.set()
     driver.wait_for_end()
-    assert driver.window.status.figure("Keyframes") != "–"
+    assert driver.window.status.figure("keyframes") != "–"
     assert source.given == 80

@@ -1,0 +1,179 @@
+"""The middle and the bottom of the window: what a run shows while it goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtWidgets import QProgressBar, QSplitter, QVBoxLayout, QWidget
+
+from app.capture import Decision, Frame
+from app.reconstruction.truth import Accuracy
+from app.ui import style
+from app.ui.depth_view import DepthView
+from app.ui.hints import accuracy_words
+from app.ui.image_view import ImageView
+from app.ui.panels import Panel, StatusBar
+from app.ui.scene import SceneKeyframe
+from app.ui.scene_panel import HOW_TO_MOVE, ScenePanel
+from app.ui.session import Beginning, Growth
+from app.ui.texts import tr
+from app.ui.timeline import Timeline
+
+UNKNOWN_LENGTH = 10**9
+"""Of a camera's stream: the progress bar then stays empty."""
+
+
+class RunDisplay(QWidget):
+    """Video, depth and the 3D view side by side, progress on top, figures below."""
+
+    def __init__(self, export: Callable[[], None]) -> None:
+        """export: called when the user asks for what is shown as a file."""
+        super().__init__()
+        self.progress = QProgressBar(textVisible=False)
+        self.progress.setFixedHeight(3)
+        self.video, self.depth = ImageView(tr("No images yet")), DepthView()
+        self.timeline = Timeline()
+        self.view = ScenePanel(export)
+        self.status = StatusBar(_figures())
+
+        film = QWidget()
+        column = QVBoxLayout(film)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(style.GAP)
+        column.addWidget(self.video, stretch=1)
+        column.addWidget(self.timeline)
+        self._video_panel = Panel(tr("Video"), film)
+        self._depth_panel = Panel(tr("Depth"), self.depth)
+        self._images = QSplitter(Qt.Orientation.Vertical, handleWidth=style.GAP)
+        self._images.addWidget(self._video_panel)
+        self._images.addWidget(self._depth_panel)
+        self._middle = QSplitter(Qt.Orientation.Horizontal, handleWidth=style.GAP)
+        self._middle.addWidget(self._images)
+        self._middle.addWidget(self.view)
+        self._middle.setSizes([400, 880])
+        self._middle.setStretchFactor(0, 0)
+        self._middle.setStretchFactor(1, 1)
+
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.progress)
+        inner = QVBoxLayout()
+        inner.setContentsMargins(style.GAP, style.GAP, style.GAP, style.GAP)
+        inner.addWidget(self._middle)
+        layout.addLayout(inner, stretch=1)
+        layout.addWidget(self.status)
+
+    def clear(self) -> None:
+        """Forget the last run."""
+        self.view.banner.hide()
+        self.view.show_hint(None)
+        self.view.scene.clear()
+        self.video.set_image(None)
+        self.depth.set_depth(None)
+        self._video_panel.set_note("")
+        self._depth_panel.set_note("")
+        self.view.set_note(HOW_TO_MOVE)
+        self.progress.reset()
+        self.status.reset()
+
+    def show_beginning(self, beginning: Beginning) -> None:
+        """Source and model are open."""
+        self.progress.setMaximum(beginning.length or UNKNOWN_LENGTH)
+        self.status.set_figure("model", f"{beginning.bundle.model_bytes / 1e6:.1f} MB")
+
+    def show_frame(self, frame: Frame, decision: Decision) -> None:
+        """The newest frame, and whether it became a keyframe."""
+        self.video.set_image(frame.image)
+        text = (
+            tr("Frame {number} keyframe: {reason}")
+            if decision.accepted
+            else tr("Frame {number} skipped: {reason}")
+        )
+        self._video_panel.set_note(text.format(number=frame.index + 1, reason=decision.reason))
+        self.progress.setValue(frame.index + 1)
+
+    def show_growth(self, growth: Growth, packed: dict[int, SceneKeyframe]) -> None:
+        """What one window of views brought, and its keyframes as the 3D view takes them."""
+        for moved in growth.moved:
+            self.view.scene.set_pose(*moved)
+        for position, keyframe in packed.items():
+            self.view.scene.add_packed(position, keyframe)
+        newest = growth.views[-1]
+        self.depth.set_depth(newest.depth)
+        note = tr("Keyframe {keyframe}, frame {frame}")
+        self._depth_panel.set_note(
+            note.format(keyframe=newest.position + 1, frame=newest.frame + 1)
+        )
+        latency = time.perf_counter() - growth.accepted
+        speed = tr("{value} views/s").format(value=f"{growth.views_per_second:.1f}")
+        self.status.set_figure("keyframes", f"{len(growth.keyframes)}")
+        self.status.set_figure("speed", speed)
+        self.status.set_figure("latency", f"{latency:.2f} s")
+        self.status.set_figure("memory", f"{growth.peak_memory / 2**20:.0f} MiB")
+
+    def show_accuracy(self, accuracy: Accuracy, lane: int = 0) -> None:
+        """How far the run is off the truth."""
+        if words := accuracy_words(accuracy):
+            self.view.set_note(words)
+
+    def count_points(self) -> int:
+        """Bring the figure of the points up to date; returns how many are shown."""
+        scene = self.view.scene.scene
+        if scene.point_count:
+            words = tr("{shown} of {all}")
+            self.status.set_figure(
+                "points", words.format(shown=f"{scene.shown_count:,}", all=f"{scene.point_count:,}")
+            )
+        return scene.shown_count
+
+    @property
+    def has_scene(self) -> bool:
+        """Whether there is anything to look at."""
+        return bool(self.view.scene.scene.keyframes)
+
+    def show_images(self, shown: bool) -> None:
+        """Show video and depth beside the 3D view, or not."""
+        self._images.setVisible(shown)
+
+    def save_state(self) -> QByteArray:
+        """How the room is shared out."""
+        return self._middle.saveState()
+
+    def restore_state(self, state: QByteArray) -> None:
+        """Share the room out as before."""
+        if not state.isEmpty():
+            self._middle.restoreState(state)
+
+
+def _figures() -> dict[str, tuple[str, str, str]]:
+    return {
+        "keyframes": (
+            tr("Keyframes"),
+            tr("Frames that are part of the reconstruction"),
+            "000",
+        ),
+        "points": (
+            tr("Points"),
+            tr("Points that are shown, of all that there are"),
+            tr("{shown} of {all}").format(shown="0,000,000", all="0,000,000"),
+        ),
+        "speed": (
+            tr("Speed"),
+            tr("Views that the network took in a second of its time"),
+            tr("{value} views/s").format(value="00.0"),
+        ),
+        "latency": (
+            tr("Latency"),
+            tr("From the choice of a keyframe to its points in the view"),
+            "00.00 s",
+        ),
+        "memory": (
+            tr("Memory"),
+            tr("Largest memory of the engine's process so far"),
+            "0000 MiB",
+        ),
+        "model": (tr("Model"), tr("Size of the model's program"), "00.0 MB"),
+    }

@@ -1,0 +1,157 @@
+"""The bar over the 3D view: every command of it, with its key."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QToolButton, QWidget
+
+from app.reconstruction.masks import MASKS
+from app.ui import style
+from app.ui.panels import set_role
+from app.ui.scene_view import SceneView
+from app.ui.texts import tr
+
+
+class ViewBar(QWidget):
+    """Buttons for the commands of a view. The commands are actions of the widget `owner`, so that
+    their keys work in its whole window; a menu may offer them, too.
+    """
+
+    def __init__(self, view: SceneView, owner: QWidget) -> None:
+        super().__init__()
+        self._view, self._owner = view, owner
+        self.modes = QActionGroup(self)
+        for mode, key, text, tip in (
+            ("orbit", "1", tr("Orbit"), tr("Drag to turn about the scene, which stays upright")),
+            ("trackball", "2", tr("Trackball"), tr("Drag to turn the scene over any way")),
+            ("fly", "3", tr("Fly"), tr("W A S D to move, drag to look around, wheel for speed")),
+        ):
+            action = self._switch(text, key, tip)
+            action.setData(mode)
+            self.modes.addAction(action)
+        self.modes.actions()[0].setChecked(True)
+        self.modes.triggered.connect(self._on_mode)
+        self.follow = self._switch(
+            tr("Follow"), "F", tr("Keep looking along with the newest keyframe")
+        )
+        self.cameras = self._switch(tr("Cameras"), "C", tr("Show the cameras and their path"))
+        self.cameras.setChecked(True)
+        self.measure = self._switch(tr("Measure"), "M", tr("Click two points for their distance"))
+        self.box = self._switch(tr("Box"), "B", tr("Show and export only what lies in a box"))
+        self.keyframes = self._switch(
+            tr("Keyframes"), "K", tr("Switch keyframes on and off in a list")
+        )
+        self.masks = [self._switch(text, "", tip) for text, tip in _mask_words()]
+        self.undo = self._command(
+            tr("Undo"), "Ctrl+Z", tr("Take back the newest keyframe"), view.undo
+        )
+        self.redo = self._command(
+            tr("Redo"), "Ctrl+Shift+Z", tr("Bring back the keyframe that was taken back"), view.redo
+        )
+        self.reset = self._command(
+            tr("Reset"), "R", tr("Look at the whole scene again"), view.reset_view
+        )
+        self._mode_button = self._menu_button(self.modes.actions(), tr("How the mouse moves"))
+        self._hide_button = self._menu_button(self.masks, tr("Hide points by what they look like"))
+        self._lay_out()
+        self._connect()
+        self._refresh()
+
+    @property
+    def actions_by_group(self) -> list[list[QAction]]:
+        """All commands, for a menu or a sheet of keys."""
+        return [
+            self.modes.actions(),
+            [self.follow, self.cameras, self.reset],
+            [self.measure, self.box, self.keyframes, *self.masks],
+            [self.undo, self.redo],
+        ]
+
+    def _lay_out(self) -> None:
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(style.GAP, 0, style.GAP, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self._mode_button)
+        for action in (self.follow, self.cameras):
+            layout.addWidget(self._button(action))
+        layout.addWidget(_divider())
+        layout.addWidget(self._hide_button)
+        for action in (self.box, self.keyframes, self.measure):
+            layout.addWidget(self._button(action))
+        layout.addStretch()
+        for action in (self.undo, self.redo, self.reset):
+            layout.addWidget(self._button(action))
+
+    def _connect(self) -> None:
+        view = self._view
+        self.follow.toggled.connect(view.set_follow)
+        self.cameras.toggled.connect(view.set_cameras_shown)
+        view.camera_taken.connect(lambda: self.follow.setChecked(False))
+        view.keyframes_changed.connect(self._refresh)
+        for action in self.masks:
+            action.toggled.connect(self._on_masks)
+
+    def _on_mode(self, action: QAction) -> None:
+        self._view.set_mode(action.data())
+        self._mode_button.setText(action.text())
+
+    def _on_masks(self) -> None:
+        chosen = [n for n, action in zip(MASKS, self.masks, strict=True) if action.isChecked()]
+        self._view.set_masks(chosen)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        scene = self._view.scene
+        self.undo.setEnabled(bool(scene.shown_positions))
+        self.redo.setEnabled(bool(scene.removed))
+        count = len(scene.masks)
+        self._hide_button.setText(tr("Hide ({count})").format(count=count) if count else tr("Hide"))
+        self._mode_button.setText(self.modes.checkedAction().text())
+
+    def _switch(self, text: str, key: str, tip: str) -> QAction:
+        action = self._command(text, key, tip, None)
+        action.setCheckable(True)
+        return action
+
+    def _command(
+        self, text: str, key: str, tip: str, do: Callable[[], object] | None
+    ) -> QAction:
+        action = QAction(text, self)
+        action.setToolTip(f"{tip} ({key})" if key else tip)
+        if key:
+            action.setShortcut(QKeySequence(key))
+        if do:
+            action.triggered.connect(lambda: do())
+        self._owner.addAction(action)
+        return action
+
+    def _button(self, action: QAction) -> QToolButton:
+        button = QToolButton(focusPolicy=Qt.FocusPolicy.TabFocus)
+        button.setDefaultAction(action)
+        return button
+
+    def _menu_button(self, actions: list[QAction], tip: str) -> QToolButton:
+        button = QToolButton(focusPolicy=Qt.FocusPolicy.TabFocus)
+        button.setToolTip(tip)
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(button, toolTipsVisible=True)
+        menu.addActions(actions)
+        button.setMenu(menu)
+        return button
+
+
+def _mask_words() -> list[tuple[str, str]]:
+    """Of each of `MASKS`: its name and what it does."""
+    return [
+        (tr("Sky"), tr("Hide what looks like sky: bright, smooth, far and at the upper edge")),
+        (tr("Black background"), tr("Hide points that are all but black")),
+        (tr("White background"), tr("Hide points that are all but white")),
+    ]
+
+
+def _divider() -> QFrame:
+    line = QFrame()
+    line.setFixedSize(1, 16)
+    set_role(line, "divider")
+    return line

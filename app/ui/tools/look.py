@@ -1,0 +1,51 @@
+"""The look of the tools, in the colours of the theme that is on."""
+
+from PySide6.QtWidgets import QWidget
+
+from app.ui import style
+
+_SHEET = """
+QToolButton {{
+    background: transparent; color: {muted}; border: 1px solid transparent; border-radius: 4px;
+    padding: 0 7px; min-height: 22px; max-height: 22px;
+}}
+QToolButton:hover {{ background: {hover}; color: {text}; }}
+QToolButton:checked {{ background: {raised}; color: {text}; border-color: {border}; }}
+QToolButton:focus {{ border-color: {accent}; }}
+QToolButton:disabled {{ color: {faint}; background: transparent; }}
+QToolButton[popupMode="2"] {{ padding-right: 16px; }}
+QFrame[role="float"] {{ background: {panel}; border: 1px solid {border}; border-radius: 6px; }}
+QFrame[role="drawer"] {{ background: {panel}; border: none; border-left: 1px solid {border}; }}
+QFrame[role="divider"] {{ background: {border}; border: none; }}
+QLabel[role="measure"] {{
+    background: {panel}; color: {text}; border: 1px solid {accent}; border-radius: 4px;
+    padding: 1px 5px;
+}}
+QListWidget {{ background: {panel}; border: none; outline: none; }}
+QListWidget::item {{ padding: 2px; border-radius: 4px; color: {text}; }}
+QListWidget::item:hover {{ background: {raised}; }}
+QListWidget::item:selected {{ background: {hover}; color: {text}; }}
+QLineEdit, QDoubleSpinBox {{
+    background: {raised}; border: 1px solid {border}; border-radius: 4px; padding: 0 6px;
+    min-height: 22px; max-height: 22px; selection-background-color: {accent};
+}}
+QLineEdit:focus, QDoubleSpinBox:focus {{ border-color: {accent}; }}
+QDoubleSpinBox:disabled {{ color: {faint}; }}
+QPushButton[role="small"], QComboBox[role="small"] {{
+    padding: 0 8px; min-height: 22px; max-height: 22px;
+}}
+QComboBox[role="small"]::drop-down {{ width: 16px; }}
+"""
+
+
+def tool_sheet() -> str:
+    """The style sheet of tools."""
+    names = ("muted", "hover", "text", "raised", "border", "accent", "faint", "panel")
+    return _SHEET.format(**{name: getattr(style, name.upper()) for name in names})
+
+
+def wear(widget: QWidget) -> None:
+    """Give a widget and what is in it the look of tools, as it is now."""
+    sheet = tool_sheet()
+    if widget.styleSheet() != sheet:
+        widget.setStyleSheet(sheet)

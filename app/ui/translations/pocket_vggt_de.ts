@@ -1,0 +1,811 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="de" sourcelanguage="en">
+<context>
+    <name></name>
+    <message>
+        <source>Camera settings</source>
+        <translation>Kameraeinstellungen</translation>
+    </message>
+    <message>
+        <source>as the camera has it</source>
+        <translation>wie die Kamera es vorgibt</translation>
+    </message>
+    <message>
+        <source>{rate} frames a second</source>
+        <translation>{rate} Bilder je Sekunde</translation>
+    </message>
+    <message>
+        <source>A camera that cannot do this gives what comes closest. Used from the next start.</source>
+        <translation>Eine Kamera, die das nicht kann, liefert das Nächstliegende. Gilt ab dem nächsten Start.</translation>
+    </message>
+    <message>
+        <source>Resolution</source>
+        <translation>Auflösung</translation>
+    </message>
+    <message>
+        <source>Rate</source>
+        <translation>Bildrate</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>Abbrechen</translation>
+    </message>
+    <message>
+        <source>Use</source>
+        <translation>Übernehmen</translation>
+    </message>
+    <message>
+        <source>Demo clip</source>
+        <translation>Beispielvideo</translation>
+    </message>
+    <message>
+        <source>Camera {index}</source>
+        <translation>Kamera {index}</translation>
+    </message>
+    <message>
+        <source>Camera</source>
+        <translation>Kamera</translation>
+    </message>
+    <message>
+        <source>{name} (camera {index})</source>
+        <translation>{name} (Kamera {index})</translation>
+    </message>
+    <message>
+        <source>4 bit</source>
+        <translation>4 Bit</translation>
+    </message>
+    <message>
+        <source>full precision</source>
+        <translation>volle Genauigkeit</translation>
+    </message>
+    <message>
+        <source>Choose…</source>
+        <translation>Auswählen …</translation>
+    </message>
+    <message>
+        <source>Open video…</source>
+        <translation>Video öffnen …</translation>
+    </message>
+    <message>
+        <source>Open folder of images…</source>
+        <translation>Bilderordner öffnen …</translation>
+    </message>
+    <message>
+        <source>Where the images come from</source>
+        <translation>Woher die Bilder kommen</translation>
+    </message>
+    <message>
+        <source>Open video</source>
+        <translation>Video öffnen</translation>
+    </message>
+    <message>
+        <source>Open folder of images</source>
+        <translation>Bilderordner öffnen</translation>
+    </message>
+    <message>
+        <source>Open bundle…</source>
+        <translation>Modell öffnen …</translation>
+    </message>
+    <message>
+        <source>The network that reconstructs, in 4 bit or in full precision</source>
+        <translation>Das Netz, das rekonstruiert, mit 4 Bit oder in voller Genauigkeit</translation>
+    </message>
+    <message>
+        <source>Open bundle</source>
+        <translation>Modell öffnen</translation>
+    </message>
+    <message>
+        <source>Source</source>
+        <translation>Quelle</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>Modell</translation>
+    </message>
+    <message>
+        <source>Keyframes that the network sees at once: more hold together better, and cost more</source>
+        <translation>Schlüsselbilder, die das Netz zugleich sieht: mehr halten besser zusammen und kosten mehr</translation>
+    </message>
+    <message>
+        <source>Views at a time</source>
+        <translation>Ansichten zugleich</translation>
+    </message>
+    <message>
+        <source>Resume</source>
+        <translation>Fortsetzen</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>Pause</translation>
+    </message>
+    <message>
+        <source>End now</source>
+        <translation>Sofort beenden</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>Beenden</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>Schließen</translation>
+    </message>
+    <message>
+        <source>Close this (Esc)</source>
+        <translation>Dies schließen (Esc)</translation>
+    </message>
+    <message>
+        <source>Keyboard shortcuts</source>
+        <translation>Tastenkürzel</translation>
+    </message>
+    <message>
+        <source>not installed</source>
+        <translation>nicht installiert</translation>
+    </message>
+    <message>
+        <source>Version</source>
+        <translation>Version</translation>
+    </message>
+    <message>
+        <source>Purpose</source>
+        <translation>Zweck</translation>
+    </message>
+    <message>
+        <source>Cameras, depth and a point cloud from a video, live and offline</source>
+        <translation>Kameras, Tiefe und eine Punktwolke aus einem Video, live und ohne Netzzugang</translation>
+    </message>
+    <message>
+        <source>Privacy</source>
+        <translation>Datenschutz</translation>
+    </message>
+    <message>
+        <source>Nothing leaves this machine: the program opens no connection</source>
+        <translation>Nichts verlässt dieses Gerät: Das Programm öffnet keine Verbindung</translation>
+    </message>
+    <message>
+        <source>Built on</source>
+        <translation>Beruht auf</translation>
+    </message>
+    <message>
+        <source>About Pocket VGGT</source>
+        <translation>Über Pocket VGGT</translation>
+    </message>
+    <message>
+        <source>Drop one video, folder or model at a time, or several images.</source>
+        <translation>Bitte jeweils nur ein Video, einen Ordner oder ein Modell ablegen oder mehrere Bilder.</translation>
+    </message>
+    <message>
+        <source>This cannot be opened: drop a file or a folder.</source>
+        <translation>Das lässt sich nicht öffnen: eine Datei oder einen Ordner ablegen.</translation>
+    </message>
+    <message>
+        <source>{name} is empty: drop a folder of images.</source>
+        <translation>{name} ist leer: einen Ordner mit Bildern ablegen.</translation>
+    </message>
+    <message>
+        <source>{name} is neither a video, an image, a folder nor a model (zip).</source>
+        <translation>{name} ist weder Video noch Bild, Ordner oder Modell (zip).</translation>
+    </message>
+    <message>
+        <source>{count} images of {folder}</source>
+        <translation>{count} Bilder aus {folder}</translation>
+    </message>
+    <message>
+        <source>The export was cancelled; nothing was written.</source>
+        <translation>Der Export wurde abgebrochen; nichts wurde geschrieben.</translation>
+    </message>
+    <message>
+        <source>{path} could not be written: {reason}. Choose another place.</source>
+        <translation>{path} konnte nicht geschrieben werden: {reason}. Einen anderen Ort wählen.</translation>
+    </message>
+    <message>
+        <source>{path} could not be written: {reason}</source>
+        <translation>{path} konnte nicht geschrieben werden: {reason}</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation>Exportieren</translation>
+    </message>
+    <message>
+        <source>The language changes at the next start.</source>
+        <translation>Die Sprache wechselt beim nächsten Start.</translation>
+    </message>
+    <message>
+        <source>No model yet</source>
+        <translation>Noch kein Modell</translation>
+    </message>
+    <message>
+        <source>Run “make demo” once in the project&apos;s folder: it prepares the models that come with it. Or open a bundle that you have, or drop it here.</source>
+        <translation>Im Ordner des Projekts einmal „make demo“ ausführen: Das bereitet die mitgelieferten Modelle vor. Oder ein vorhandenes Modell öffnen oder hier ablegen.</translation>
+    </message>
+    <message>
+        <source>By its manifest.json or zip</source>
+        <translation>Über seine manifest.json oder zip-Datei</translation>
+    </message>
+    <message>
+        <source>Choose a video file</source>
+        <translation>Eine Videodatei auswählen</translation>
+    </message>
+    <message>
+        <source>Open or drop a video or a folder of images that show one place from many sides.</source>
+        <translation>Ein Video oder einen Ordner mit Bildern öffnen oder ablegen, die einen Ort von vielen Seiten zeigen.</translation>
+    </message>
+    <message>
+        <source>Nothing captured yet</source>
+        <translation>Noch nichts aufgenommen</translation>
+    </message>
+    <message>
+        <source>Start with “{name}” and watch it become points in space. Or open or drop a video or a folder of images that show one place from several sides.</source>
+        <translation>Mit „{name}“ beginnen und zusehen, wie daraus Punkte im Raum werden. Oder ein Video oder einen Ordner mit Bildern öffnen oder ablegen, die einen Ort von mehreren Seiten zeigen.</translation>
+    </message>
+    <message>
+        <source>Start: {name}</source>
+        <translation>Start: {name}</translation>
+    </message>
+    <message>
+        <source>Run this source</source>
+        <translation>Diese Quelle verarbeiten</translation>
+    </message>
+    <message>
+        <source>{views} views at a time need about {memory}, and {available} are free. The system may become slow or end the run.</source>
+        <translation>{views} Ansichten zugleich brauchen etwa {memory}, frei sind {available}. Das System kann langsam werden oder den Lauf beenden.</translation>
+    </message>
+    <message>
+        <source>Run all the same</source>
+        <translation>Trotzdem starten</translation>
+    </message>
+    <message>
+        <source>Try it; nothing but the run is at risk</source>
+        <translation>Versuchen; gefährdet ist nur dieser Lauf</translation>
+    </message>
+    <message>
+        <source>Run with {views} views</source>
+        <translation>Mit {views} Ansichten starten</translation>
+    </message>
+    <message>
+        <source>The most that fit</source>
+        <translation>So viele, wie hineinpassen</translation>
+    </message>
+    <message>
+        <source>Choose a smaller model</source>
+        <translation>Ein kleineres Modell auswählen</translation>
+    </message>
+    <message>
+        <source>This will not fit into memory</source>
+        <translation>Das passt nicht in den Speicher</translation>
+    </message>
+    <message>
+        <source>Choose another source.</source>
+        <translation>Eine andere Quelle wählen.</translation>
+    </message>
+    <message>
+        <source>Choose another model.</source>
+        <translation>Ein anderes Modell wählen.</translation>
+    </message>
+    <message>
+        <source>Press Start to run it again; if that does not help, choose another model.</source>
+        <translation>Mit Start noch einmal versuchen; hilft das nicht, ein anderes Modell wählen.</translation>
+    </message>
+    <message>
+        <source>rotation {value}°</source>
+        <translation>Drehung {value}°</translation>
+    </message>
+    <message>
+        <source>path {value} %</source>
+        <translation>Weg {value} %</translation>
+    </message>
+    <message>
+        <source>depth {value} %</source>
+        <translation>Tiefe {value} %</translation>
+    </message>
+    <message>
+        <source>Off the truth by: {errors}</source>
+        <translation>Abweichung von der Wahrheit: {errors}</translation>
+    </message>
+    <message>
+        <source>This model has no program for two or more views: choose another one.</source>
+        <translation>Dieses Modell hat kein Programm für zwei oder mehr Ansichten: ein anderes wählen.</translation>
+    </message>
+    <message>
+        <source>Needs {forecast}; {available} are free</source>
+        <translation>Braucht {forecast}; {available} sind frei</translation>
+    </message>
+    <message>
+        <source>&amp;File</source>
+        <translation>&amp;Datei</translation>
+    </message>
+    <message>
+        <source>Choose a folder whose images show one place</source>
+        <translation>Einen Ordner auswählen, dessen Bilder einen Ort zeigen</translation>
+    </message>
+    <message>
+        <source>Open session…</source>
+        <translation>Aufzeichnung öffnen …</translation>
+    </message>
+    <message>
+        <source>Look through a recording, and reconstruct it again</source>
+        <translation>Eine Aufzeichnung ansehen und noch einmal rekonstruieren</translation>
+    </message>
+    <message>
+        <source>Choose a model by its manifest.json or zip</source>
+        <translation>Ein Modell über seine manifest.json oder zip-Datei auswählen</translation>
+    </message>
+    <message>
+        <source>Export…</source>
+        <translation>Exportieren …</translation>
+    </message>
+    <message>
+        <source>Write what is shown: points, a surface, COLMAP …</source>
+        <translation>Schreiben, was zu sehen ist: Punkte, eine Fläche, COLMAP …</translation>
+    </message>
+    <message>
+        <source>Quit</source>
+        <translation>Beenden</translation>
+    </message>
+    <message>
+        <source>Close the window</source>
+        <translation>Das Fenster schließen</translation>
+    </message>
+    <message>
+        <source>&amp;Capture</source>
+        <translation>&amp;Aufnahme</translation>
+    </message>
+    <message>
+        <source>Start</source>
+        <translation>Start</translation>
+    </message>
+    <message>
+        <source>Capture and reconstruct; the scene is cleared first</source>
+        <translation>Aufnehmen und rekonstruieren; die Szene wird vorher geleert</translation>
+    </message>
+    <message>
+        <source>Hold the source, then go on</source>
+        <translation>Die Quelle anhalten und später fortfahren</translation>
+    </message>
+    <message>
+        <source>End the source and finish what was captured</source>
+        <translation>Die Quelle beenden und das Aufgenommene fertigstellen</translation>
+    </message>
+    <message>
+        <source>Record</source>
+        <translation>Aufzeichnen</translation>
+    </message>
+    <message>
+        <source>Keep what is captured as a session, from the next start on</source>
+        <translation>Das Aufgenommene ab dem nächsten Start als Aufzeichnung behalten</translation>
+    </message>
+    <message>
+        <source>Camera settings…</source>
+        <translation>Kameraeinstellungen …</translation>
+    </message>
+    <message>
+        <source>Resolution and rate to ask the camera for</source>
+        <translation>Auflösung und Bildrate, um die die Kamera gebeten wird</translation>
+    </message>
+    <message>
+        <source>&amp;View</source>
+        <translation>&amp;Ansicht</translation>
+    </message>
+    <message>
+        <source>Reset view</source>
+        <translation>Ansicht zurücksetzen</translation>
+    </message>
+    <message>
+        <source>Look at the whole scene again</source>
+        <translation>Wieder die ganze Szene ansehen</translation>
+    </message>
+    <message>
+        <source>Smaller points</source>
+        <translation>Kleinere Punkte</translation>
+    </message>
+    <message>
+        <source>Draw points smaller</source>
+        <translation>Punkte kleiner zeichnen</translation>
+    </message>
+    <message>
+        <source>Larger points</source>
+        <translation>Größere Punkte</translation>
+    </message>
+    <message>
+        <source>Draw points larger</source>
+        <translation>Punkte größer zeichnen</translation>
+    </message>
+    <message>
+        <source>Follow the camera</source>
+        <translation>Der Kamera folgen</translation>
+    </message>
+    <message>
+        <source>Look from where the newest keyframe was taken</source>
+        <translation>Von dort blicken, wo das neueste Schlüsselbild aufgenommen wurde</translation>
+    </message>
+    <message>
+        <source>Cameras</source>
+        <translation>Kameras</translation>
+    </message>
+    <message>
+        <source>Show where the keyframes were taken from</source>
+        <translation>Zeigen, von wo die Schlüsselbilder aufgenommen wurden</translation>
+    </message>
+    <message>
+        <source>Video and depth</source>
+        <translation>Video und Tiefe</translation>
+    </message>
+    <message>
+        <source>Show the images beside the 3D view</source>
+        <translation>Die Bilder neben der 3D-Ansicht zeigen</translation>
+    </message>
+    <message>
+        <source>Theme</source>
+        <translation>Farben</translation>
+    </message>
+    <message>
+        <source>As the system</source>
+        <translation>Wie das System</translation>
+    </message>
+    <message>
+        <source>Dark</source>
+        <translation>Dunkel</translation>
+    </message>
+    <message>
+        <source>Light</source>
+        <translation>Hell</translation>
+    </message>
+    <message>
+        <source>Language</source>
+        <translation>Sprache</translation>
+    </message>
+    <message>
+        <source>Language of the window</source>
+        <translation>Sprache des Fensters</translation>
+    </message>
+    <message>
+        <source>Full screen</source>
+        <translation>Vollbild</translation>
+    </message>
+    <message>
+        <source>Use the whole screen</source>
+        <translation>Den ganzen Bildschirm nutzen</translation>
+    </message>
+    <message>
+        <source>&amp;Tools</source>
+        <translation>&amp;Werkzeuge</translation>
+    </message>
+    <message>
+        <source>Compare two models…</source>
+        <translation>Zwei Modelle vergleichen …</translation>
+    </message>
+    <message>
+        <source>Full precision and 4 bit side by side on one source</source>
+        <translation>Volle Genauigkeit und 4 Bit nebeneinander an einer Quelle</translation>
+    </message>
+    <message>
+        <source>Measure</source>
+        <translation>Messen</translation>
+    </message>
+    <message>
+        <source>Distance between two points that you click</source>
+        <translation>Abstand zweier angeklickter Punkte</translation>
+    </message>
+    <message>
+        <source>Crop box</source>
+        <translation>Ausschnitt</translation>
+    </message>
+    <message>
+        <source>Show and export only what lies in a box</source>
+        <translation>Nur zeigen und exportieren, was in einem Quader liegt</translation>
+    </message>
+    <message>
+        <source>Undo keyframe</source>
+        <translation>Schlüsselbild zurücknehmen</translation>
+    </message>
+    <message>
+        <source>Take the newest keyframe out of the scene</source>
+        <translation>Das neueste Schlüsselbild aus der Szene nehmen</translation>
+    </message>
+    <message>
+        <source>Model details…</source>
+        <translation>Modell im Einzelnen …</translation>
+    </message>
+    <message>
+        <source>What the model&apos;s manifest says, and what a run takes here</source>
+        <translation>Was das Manifest des Modells sagt und was ein Lauf hier braucht</translation>
+    </message>
+    <message>
+        <source>&amp;Help</source>
+        <translation>&amp;Hilfe</translation>
+    </message>
+    <message>
+        <source>Run the demo clip</source>
+        <translation>Beispielvideo abspielen</translation>
+    </message>
+    <message>
+        <source>See a scene grow from a short video</source>
+        <translation>Aus einem kurzen Video eine Szene wachsen sehen</translation>
+    </message>
+    <message>
+        <source>All shortcuts on one sheet</source>
+        <translation>Alle Tastenkürzel auf einem Blatt</translation>
+    </message>
+    <message>
+        <source>Version, and what it is built on</source>
+        <translation>Version, und worauf es beruht</translation>
+    </message>
+    <message>
+        <source>Colours of the window</source>
+        <translation>Farben des Fensters</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>Name</translation>
+    </message>
+    <message>
+        <source>Precision</source>
+        <translation>Genauigkeit</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>Größe</translation>
+    </message>
+    <message>
+        <source>Image</source>
+        <translation>Bild</translation>
+    </message>
+    <message>
+        <source>{width} × {height} pixels</source>
+        <translation>{width} × {height} Pixel</translation>
+    </message>
+    <message>
+        <source>Recipe</source>
+        <translation>Verfahren</translation>
+    </message>
+    <message>
+        <source>Runtime</source>
+        <translation>Laufzeit</translation>
+    </message>
+    <message>
+        <source>Licence of the weights</source>
+        <translation>Lizenz der Gewichte</translation>
+    </message>
+    <message>
+        <source>not stated</source>
+        <translation>nicht angegeben</translation>
+    </message>
+    <message>
+        <source>Folder</source>
+        <translation>Ordner</translation>
+    </message>
+    <message>
+        <source>Check</source>
+        <translation>Prüfung</translation>
+    </message>
+    <message>
+        <source>{views} views</source>
+        <translation>{views} Ansichten</translation>
+    </message>
+    <message>
+        <source>On this machine ({memory} free)</source>
+        <translation>Auf diesem Gerät ({memory} frei)</translation>
+    </message>
+    <message>
+        <source>Accuracy measured at export</source>
+        <translation>Beim Export gemessene Genauigkeit</translation>
+    </message>
+    <message>
+        <source>measured here</source>
+        <translation>hier gemessen</translation>
+    </message>
+    <message>
+        <source>estimate</source>
+        <translation>Schätzung</translation>
+    </message>
+    <message>
+        <source>{memory}, {seconds} s a view ({source})</source>
+        <translation>{memory}, {seconds} s je Ansicht ({source})</translation>
+    </message>
+    <message>
+        <source>{forecast}: does not fit</source>
+        <translation>{forecast}: passt nicht</translation>
+    </message>
+    <message>
+        <source>{size}, {count} million parameters</source>
+        <translation>{size}, {count} Millionen Parameter</translation>
+    </message>
+    <message>
+        <source>none: weights as they were trained</source>
+        <translation>keines: Gewichte, wie sie trainiert wurden</translation>
+    </message>
+    <message>
+        <source>weights in {weights} bit in groups of {group}, activations in {activations} bit</source>
+        <translation>Gewichte mit {weights} Bit in Gruppen zu {group}, Aktivierungen mit {activations} Bit</translation>
+    </message>
+    <message>
+        <source>{method}, calibrated on {count} clips: {grid}</source>
+        <translation>{method}, kalibriert an {count} Clips: {grid}</translation>
+    </message>
+    <message>
+        <source>rotation {value}° off</source>
+        <translation>Drehung {value}° daneben</translation>
+    </message>
+    <message>
+        <source>depth {value} % off</source>
+        <translation>Tiefe {value} % daneben</translation>
+    </message>
+    <message>
+        <source>{value} % of depths within a quarter</source>
+        <translation>{value} % der Tiefen auf ein Viertel genau</translation>
+    </message>
+    <message>
+        <source>{set}, {views} views</source>
+        <translation>{set}, {views} Ansichten</translation>
+    </message>
+    <message>
+        <source>Dismiss</source>
+        <translation>Ausblenden</translation>
+    </message>
+    <message>
+        <source>Hide this message</source>
+        <translation>Diese Meldung ausblenden</translation>
+    </message>
+    <message>
+        <source>Ready</source>
+        <translation>Bereit</translation>
+    </message>
+    <message>
+        <source>End this work</source>
+        <translation>Diese Arbeit beenden</translation>
+    </message>
+    <message>
+        <source>Reading the model…</source>
+        <translation>Modell wird gelesen …</translation>
+    </message>
+    <message>
+        <source>{plan}; checking its files: {percent} %</source>
+        <translation>{plan}; Dateien werden geprüft: {percent} %</translation>
+    </message>
+    <message>
+        <source>{percent} % of the files are read</source>
+        <translation>{percent} % der Dateien sind gelesen</translation>
+    </message>
+    <message>
+        <source>all files match their SHA-256</source>
+        <translation>alle Dateien stimmen mit ihrer SHA-256 überein</translation>
+    </message>
+    <message>
+        <source>No images yet</source>
+        <translation>Noch keine Bilder</translation>
+    </message>
+    <message>
+        <source>Video</source>
+        <translation>Video</translation>
+    </message>
+    <message>
+        <source>Depth</source>
+        <translation>Tiefe</translation>
+    </message>
+    <message>
+        <source>Frame {number} keyframe: {reason}</source>
+        <translation>Bild {number} Schlüsselbild: {reason}</translation>
+    </message>
+    <message>
+        <source>Frame {number} skipped: {reason}</source>
+        <translation>Bild {number} übergangen: {reason}</translation>
+    </message>
+    <message>
+        <source>Keyframe {keyframe}, frame {frame}</source>
+        <translation>Schlüsselbild {keyframe}, Bild {frame}</translation>
+    </message>
+    <message>
+        <source>{value} views/s</source>
+        <translation>{value} Ansichten/s</translation>
+    </message>
+    <message>
+        <source>{shown} of {all}</source>
+        <translation>{shown} von {all}</translation>
+    </message>
+    <message>
+        <source>Keyframes</source>
+        <translation>Schlüsselbilder</translation>
+    </message>
+    <message>
+        <source>Frames that are part of the reconstruction</source>
+        <translation>Bilder, die zur Rekonstruktion gehören</translation>
+    </message>
+    <message>
+        <source>Points</source>
+        <translation>Punkte</translation>
+    </message>
+    <message>
+        <source>Points that are shown, of all that there are</source>
+        <translation>Punkte, die zu sehen sind, von allen, die es gibt</translation>
+    </message>
+    <message>
+        <source>Speed</source>
+        <translation>Tempo</translation>
+    </message>
+    <message>
+        <source>Views that the network took in a second of its time</source>
+        <translation>Ansichten, die das Netz in einer Sekunde seiner Zeit verarbeitet hat</translation>
+    </message>
+    <message>
+        <source>Latency</source>
+        <translation>Verzögerung</translation>
+    </message>
+    <message>
+        <source>From the choice of a keyframe to its points in the view</source>
+        <translation>Von der Wahl eines Schlüsselbilds bis zu seinen Punkten in der Ansicht</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>Speicher</translation>
+    </message>
+    <message>
+        <source>Largest memory of the engine&apos;s process so far</source>
+        <translation>Bisher größter Speicher des Rechenprozesses</translation>
+    </message>
+    <message>
+        <source>Size of the model&apos;s program</source>
+        <translation>Größe des Modellprogramms</translation>
+    </message>
+    <message>
+        <source>Frame of the recording</source>
+        <translation>Bild der Aufzeichnung</translation>
+    </message>
+    <message>
+        <source>The keyframe before</source>
+        <translation>Voriges Schlüsselbild</translation>
+    </message>
+    <message>
+        <source>The next keyframe</source>
+        <translation>Nächstes Schlüsselbild</translation>
+    </message>
+    <message>
+        <source>Frame {frame} of {count}, {time}</source>
+        <translation>Bild {frame} von {count}, {time}</translation>
+    </message>
+    <message>
+        <source>{frame}, keyframe</source>
+        <translation>{frame}, Schlüsselbild</translation>
+    </message>
+    <message>
+        <source>Loading {model}…</source>
+        <translation>{model} wird geladen …</translation>
+    </message>
+    <message>
+        <source>Paused</source>
+        <translation>Angehalten</translation>
+    </message>
+    <message>
+        <source>Capturing</source>
+        <translation>Aufnahme läuft</translation>
+    </message>
+    <message>
+        <source>Finishing…</source>
+        <translation>Wird fertiggestellt …</translation>
+    </message>
+    <message>
+        <source>Exporting: keyframe {number} of {count}</source>
+        <translation>Export: Schlüsselbild {number} von {count}</translation>
+    </message>
+    <message>
+        <source>Not exported</source>
+        <translation>Nicht exportiert</translation>
+    </message>
+    <message>
+        <source>Exported</source>
+        <translation>Exportiert</translation>
+    </message>
+    <message>
+        <source>Done in {seconds} s</source>
+        <translation>Fertig in {seconds} s</translation>
+    </message>
+    <message>
+        <source>Ended by an error</source>
+        <translation>Durch einen Fehler beendet</translation>
+    </message>
+    <message>
+        <source>Model details</source>
+        <translation>Modell im Einzelnen</translation>
+    </message>
+</context>
+</TS>
