@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from app.arguments import Parser, program
 from app.bench import command as bench_command
 from app.capture import command as devices_command
+from app.compare import command as compare_command
 from app.engine import command as models_command
 from app.errors import AppError
 from app.export import command as export_command
@@ -19,6 +20,7 @@ INTERRUPTED = 130
 _RUN = {
     "reconstruct": reconstruct_command.run,
     "bench": bench_command.run,
+    "compare": compare_command.run,
     "export": export_command.run,
     "devices": devices_command.run,
     "record": sessions_command.record,
@@ -71,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     reconstruct = reconstruct_command.add_parser(commands)
+    compare_command.add_parser(commands)
     bench_command.add_parser(commands)
     export_command.add_parser(commands)
     devices_command.add_parser(commands)

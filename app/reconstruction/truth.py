@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,22 @@ class Truth:
         depths = [(k.depth, self._depth(position, k.depth.shape)) for k, position in pairs]
         known = [(depth, true) for depth, true in depths if true is not None]
         return Accuracy(pose_errors(estimate, truth), depth_errors(known) if known else None)
+
+    def keyframes(self, keyframes: Sequence[Keyframe]) -> list[Keyframe]:
+        """Those that have a true camera, with it and the true depth; depth 0 is not known."""
+        found = [(k, position) for k in keyframes if (position := self._find(k)) is not None]
+        true = []
+        for keyframe, position in found:
+            depth = self._depth(position, keyframe.depth.shape)
+            true.append(
+                replace(
+                    keyframe,
+                    extrinsic=invert_se3(self._poses[position][:3]).astype(np.float32),
+                    depth=np.zeros_like(keyframe.depth) if depth is None else depth,
+                    confidence=np.ones_like(keyframe.depth),
+                )
+            )
+        return true
 
     def _find(self, keyframe: Keyframe) -> int | None:
         return self._positions.get(keyframe.name, self._positions.get(keyframe.index))

@@ -1,0 +1,121 @@
+"""`python -m app compare`: two or more models on the same frames, and a report of it."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from app.arguments import at_least
+from app.compare.comparison import compare_lanes
+from app.compare.folder import REPORT, check_output, write_comparison
+from app.compare.lanes import Lane, lane_titles
+from app.compare.report import findings
+from app.compare.run import LaneRecorder, recorded_lane, start_lanes, truth_of
+from app.errors import AppError
+from app.sessions import is_session
+
+# A camera never ends by itself.
+_CAMERA_KEYFRAMES = 60
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the app's."""
+    command = commands.add_parser(
+        "compare",
+        help="two models, such as full precision and 4 bit, on the very same frames",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = command.add_argument
+    add("source", metavar="SOURCE", help="session, video file, folder of images, or camera")
+    add(
+        "--bundles",
+        required=True,
+        nargs="+",
+        metavar="BUNDLE",
+        help="model bundles; the first is the reference. With a session that was recorded while it "
+        "was reconstructed one is enough: that is then compared with",
+    )
+    add("--out", required=True, help="folder to write; an earlier comparison is replaced")
+    add("--views", type=at_least(2), default=4, help="keyframes in a window of the network")
+    add("--overlap", type=at_least(1), default=2, help="keyframes shared by two windows")
+    add("--threads", type=at_least(1), help="threads of each runtime; one a core when not given")
+    add("--every", type=at_least(1), default=1, help="look at each n-th frame only")
+    add(
+        "--max-keyframes",
+        type=at_least(1),
+        help=f"stop after so many; when not given, a camera stops after {_CAMERA_KEYFRAMES}",
+    )
+
+
+def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
+    """Run the command; AppError or OSError if it cannot be done."""
+    out = Path(arguments.out).resolve()
+    check_output(out)
+    source: str = arguments.source
+    recorded = _recorded(source, arguments.bundles)
+    truth = truth_of(source)
+    with _Progress() as progress:
+        recorder = LaneRecorder(_warn, progress)
+        size = start_lanes(
+            source,
+            [Path(bundle) for bundle in arguments.bundles],
+            recorder,
+            views=arguments.views,
+            overlap=arguments.overlap,
+            every=arguments.every,
+            threads=arguments.threads,
+            limit=arguments.max_keyframes,
+            camera_limit=_CAMERA_KEYFRAMES,
+        )
+    lanes = [*recorded, *recorder.lanes]
+    for lane, title in zip(lanes, lane_titles([lane.model for lane in lanes]), strict=True):
+        lane.title = lane.title if lane.is_recorded else title
+    settings = {
+        name: getattr(arguments, name)
+        for name in ("views", "overlap", "every", "threads", "max_keyframes", "bundles")
+    }
+    comparison = compare_lanes(source, lanes, truth, size, settings)
+    command = shlex.join(["python", "-m", "app", *argv])
+    write_comparison(out, comparison, command)
+    for line in findings(comparison):
+        print(f"finding    {line}")
+    for note in comparison.notes:
+        print(f"note       {note}")
+    print(f"written    {out / REPORT}")
+
+
+class _Progress:
+    """A bar of the frames that were looked at."""
+
+    def __init__(self) -> None:
+        self._bar = tqdm(unit=" frames", disable=None, leave=False)
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self._bar.close()
+
+    def __call__(self, length: int | None) -> None:
+        if length is not None:
+            self._bar.total = length
+        self._bar.update(0 if length is not None else 1)
+
+
+def _recorded(source: str, bundles: Sequence[str]) -> list[Lane]:
+    """The first lane where a session is compared with one bundle, otherwise none."""
+    if len(bundles) > 1:
+        return []
+    if not is_session(source):
+        raise AppError("compare needs two bundles or more; one is enough for a recorded session")
+    return [recorded_lane(source, _warn)]
+
+
+def _warn(text: str) -> None:
+    tqdm.write(f"warning: {text}", file=sys.stderr)

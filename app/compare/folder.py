@@ -1,0 +1,135 @@
+"""Writes a comparison: the report, its figures as JSON, and each lane's reconstruction."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.compare.comparison import TARGETS, Comparison
+from app.compare.lanes import Lane
+from app.compare.metrics import Difference
+from app.compare.report import findings, machine, report_page
+from app.errors import AppError
+from app.export import Selection, write_reconstruction
+from app.files import new_folder, write_file
+
+REPORT = "report.html"
+FIGURES = "comparison.json"
+
+
+def write_comparison(
+    out: Path,
+    comparison: Comparison,
+    command: str = "",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write the folder `out`, replacing an earlier comparison there.
+
+    command: the line that makes the same from a shell; progress: is told how many of the steps are
+    done, and ends the writing by raising, after which nothing is left behind. Raises AppError when
+    `out` holds other things, OSError.
+    """
+    check_output(out)
+    lanes = [lane for lane in comparison.lanes if lane.keyframes]
+    with new_folder(out) as folder:
+        progress(0, len(lanes) + 1)
+        write_file(folder / REPORT, report_page(comparison, command).encode())
+        figures = json.dumps(_plain(comparison_figures(comparison, command)), indent=1)
+        write_file(folder / FIGURES, figures.encode())
+        for done, lane in enumerate(lanes, 1):
+            progress(done, len(lanes) + 1)
+            reconstruction = folder / folder_name(comparison.lanes.index(lane), lane)
+            reconstruction.mkdir()
+            origin = (f"{lane.title}, made by: {command}",) if command else (lane.title,)
+            write_reconstruction(reconstruction, Selection(lane.keyframes, 0.3, origin=origin))
+        progress(len(lanes) + 1, len(lanes) + 1)
+
+
+def check_output(out: Path) -> None:
+    """Raises AppError rather than let `out` replace something else than a comparison."""
+    if out.exists() and not out.is_dir():
+        raise AppError(f"{out} exists and is not a folder")
+    if out.is_dir() and any(out.iterdir()) and not (out / FIGURES).is_file():
+        raise AppError(f"{out} holds other things than a comparison: choose another place")
+
+
+def folder_name(place: int, lane: Lane) -> str:
+    """Name of a lane's folder: its letter and title without what is awkward in a path."""
+    words = "".join(c if c.isalnum() else "-" for c in lane.title.lower())
+    return f"{chr(97 + place)}-{'-'.join(filter(None, words.split('-')))}"[:60]
+
+
+def comparison_figures(comparison: Comparison, command: str) -> dict[str, Any]:
+    """Everything that was measured, for other programs; maps are left out."""
+    return {
+        "command": command,
+        "source": comparison.source,
+        "settings": comparison.settings,
+        "machine": machine(),
+        "findings": findings(comparison),
+        "notes": comparison.notes,
+        "lanes": [
+            {
+                "title": lane.title,
+                "folder": folder_name(place, lane) if lane.keyframes else None,
+                "model": asdict(lane.model) if lane.model else None,
+                "recorded": lane.is_recorded,
+                "failure": lane.failure or None,
+                "keyframes": len(lane.keyframes),
+                "figures": asdict(lane.figures()),
+                "windows": [asdict(entry) for entry in lane.times],
+            }
+            for place, lane in enumerate(comparison.lanes)
+        ],
+        "differences": [_difference(entry) for entry in comparison.differences],
+        "errors": [_difference(entry) for entry in comparison.errors],
+        "accuracies": [asdict(entry) if entry else None for entry in comparison.accuracies],
+    }
+
+
+def _difference(entry: Difference | None) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    totals = {
+        name: getattr(entry, name)
+        for name in (
+            "rotation_deg",
+            "translation_percent",
+            "depth_percent",
+            "depth_median_percent",
+            "depth_p90_percent",
+            "point_percent",
+            "depth_scale",
+        )
+    }
+    keyframes = [
+        {
+            "frame": keyframe.frame,
+            "rotation_deg": keyframe.rotation_deg,
+            "translation_percent": keyframe.translation_percent,
+            "depth_percent": keyframe.depth_percent,
+            "point_percent": keyframe.point_percent,
+        }
+        for keyframe in entry.keyframes
+    ]
+    curve = entry.confidence
+    confidence = asdict(curve) if curve else None
+    cuts = {f"{target:g}": curve.cut_for(target) for target in TARGETS} if curve else None
+    return {**totals, "keyframes": keyframes, "confidence": confidence, "cut_for_mean": cuts}
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has: lists for arrays, null for NaN."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,140 @@
+"""Runs two or more models on the very same keyframes and keeps what each of them made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from app.compare.lanes import Lane, MeasuredEngine, Model, lane_titles
+from app.engine import Engine
+from app.errors import AppError
+from app.live import Beginning, Growth, LiveRun, Subscriber
+from app.reconstruction.truth import Truth, find_truth
+from app.sessions import is_session, open_session
+
+RECORDED = "recorded"
+
+
+class LaneRecorder(Subscriber):
+    """Follows a run and keeps its lanes; `error` is what ended it early, if anything did."""
+
+    def __init__(self, warn: Callable[[str], None], progress: Callable[[int | None], None]) -> None:
+        """progress: is given the length of the source at the beginning (None if that is not known),
+        and is then called at every frame that is looked at.
+        """
+        self.lanes: list[Lane] = []
+        self.error: AppError | None = None
+        self._warn = warn
+        self._progress = progress
+
+    def began(self, beginning: Beginning) -> None:
+        models = [Model.of(bundle) for bundle in beginning.bundles]
+        titles = lane_titles(models)
+        self.lanes = [Lane(title, model) for title, model in zip(titles, models, strict=True)]
+        self._progress(beginning.length)
+
+    def frame_ready(self) -> None:
+        self._progress(None)
+
+    def grown(self, growth: Growth) -> None:
+        self.lanes[growth.lane].add(growth)
+
+    def lane_failed(self, lane: int, error: AppError) -> None:
+        self.lanes[lane].failure = str(error)
+        self._warn(f"{self.lanes[lane].title} ended: {error}; the others go on")
+
+    def interrupted(self, message: str) -> None:
+        self._warn(message)
+
+    def warned(self, message: str) -> None:
+        self._warn(message)
+
+    def failed(self, error: AppError) -> None:
+        self.error = error
+        for lane in self.lanes:
+            lane.failure = lane.failure or str(error)
+
+
+def note_costs(lanes: Sequence[Lane], engines: Sequence[Engine]) -> None:
+    """Take over what the engines know of their memory and energy."""
+    for lane, engine in zip(lanes, engines, strict=False):
+        lane.base_memory = engine.base_memory
+        lane.memory = max(lane.memory, engine.peak_memory)
+        if isinstance(engine, MeasuredEngine):
+            lane.joules = engine.joules
+
+
+def recorded_lane(folder: str, warn: Callable[[str], None]) -> Lane:
+    """What a session holds of the reconstruction that was made while it was recorded.
+
+    Raises AppError when it holds none.
+    """
+    session = open_session(folder)
+    keyframes = session.read_keyframes(warn)
+    if not keyframes:
+        raise AppError(f"{folder} was recorded without a reconstruction: name two bundles")
+    models = session.settings.get("models")
+    known = models[0] if isinstance(models, list) and models else {}
+    title = RECORDED
+    if isinstance(known, dict) and {"name", "precision"} <= known.keys():
+        title = f"{RECORDED} with {known['name']}, {known['precision']}"
+    return Lane(title, None, keyframes, is_recorded=True)
+
+
+def truth_of(source: str) -> Truth | None:
+    """The truth beside a source, or beside what a session was recorded from."""
+    truth = find_truth(source)
+    if truth is None and is_session(source):
+        truth = find_truth(open_session(source).source)
+    return truth
+
+
+def wait_for(run: LiveRun) -> None:
+    """Start a run and wait for its end; Ctrl-C abandons it."""
+    run.start()
+    try:
+        # In steps: a wait without end would not let Ctrl-C through on every system.
+        while not run.join(timeout=0.2):
+            pass
+    except KeyboardInterrupt:
+        run.abandon()
+        raise
+
+
+def start_lanes(
+    source: str,
+    bundles: Sequence[Path],
+    recorder: LaneRecorder,
+    *,
+    views: int,
+    overlap: int,
+    every: int,
+    threads: int | None,
+    limit: int | None,
+    camera_limit: int | None = None,
+    start_engine: Callable[..., Engine] = MeasuredEngine,
+) -> tuple[int, int] | None:
+    """Run a source through the bundles until its end; returns the (H, W) of its frames.
+
+    limit: keyframes after which it ends; camera_limit: the same for a camera without a limit. The
+    results are in `recorder.lanes`, those of a run that ended early too. Raises AppError when
+    nothing came of it at all.
+    """
+    run = LiveRun(
+        source,
+        bundles,
+        recorder,
+        views=views,
+        overlap=overlap,
+        every=every,
+        threads=threads,
+        limit=limit,
+        camera_limit=camera_limit,
+        start_engine=start_engine,
+    )
+    wait_for(run)
+    note_costs(recorder.lanes, run.engines)
+    if recorder.error and not any(lane.keyframes for lane in recorder.lanes):
+        raise recorder.error
+    latest = run.latest_frame()
+    return (latest[0].image.shape[0], latest[0].image.shape[1]) if latest else None

@@ -1,0 +1,353 @@
+"""Two models on the same frames: what they see, how far apart, and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.compare import Comparison, Lane, Model, compare_lanes
+from app.compare.lanes import lane_titles
+from app.compare.run import note_costs, truth_of
+from app.engine import Engine
+from app.live import Growth, MovedKeyframe
+from app.reconstruction import Keyframe
+from app.ui import style
+from app.ui.adapter import Adapter, find_adapter
+from app.ui.compare.curve_view import CurveView
+from app.ui.compare.difference_view import DifferenceView
+from app.ui.compare.figures_view import FiguresView
+from app.ui.compare.linked_views import LinkedViews
+from app.ui.compare.report_writer import ReportWriter
+from app.ui.compare.split_view import Mode
+from app.ui.compare.worker import Compare, Worker, by_position
+from app.ui.controls import LabelledSlider
+from app.ui.panels import Banner, Panel, button, label, set_role
+from app.ui.scene import SceneKeyframe
+from app.ui.texts import tr
+
+SIDE_WIDTH = 400
+
+
+class ComparePanel(QWidget):
+    """Takes the growths of two lanes, or what a session holds and the growths of one.
+
+    `begin`, then `add` for each growth, `fail` where a lane cannot go on, `end` at the end; all
+    from the thread of the window. `changed` tells of a new `comparison`, `report_ended` of a folder
+    that was written, and of what went wrong ("" if nothing did).
+    """
+
+    changed = Signal()
+    report_ended = Signal(str, str)
+
+    def __init__(self, adapter: Callable[[], Adapter | None] = find_adapter) -> None:
+        super().__init__()
+        self.comparison: Comparison | None = None
+        self.lanes: list[Lane] = []
+        self._source, self._command = "", ""
+        self._settings: dict[str, Any] = {}
+        self._source_size: tuple[int, int] | None = None
+        self._picked = 0
+        self._worker = Worker(self)
+        self.writer = ReportWriter(self)
+        self.linked = LinkedViews(adapter)
+        self.difference, self.curve, self.figures = DifferenceView(), CurveView(), FiguresView()
+        self.banner = Banner()
+        self.confidence = LabelledSlider(
+            tr("Confidence"),
+            (0, 95),
+            30,
+            _share_words,
+            tr("Hides the points that are least certain"),
+        )
+        self.report = button(
+            tr("Report…"),
+            tr("Write this comparison as a page with pictures, and its figures"),
+            self._on_report,
+        )
+        self.report.setEnabled(False)
+        self.modes = self._make_modes()
+        self._cut = label(role="muted")
+        self._cut.setWordWrap(True)
+        self._lay_out()
+
+        self._worker.packed.connect(self._on_packed)
+        self._worker.compared.connect(self._on_compared)
+        self.writer.progress.connect(self._on_report_progress)
+        self.writer.ended.connect(self._on_report_ended)
+        self.confidence.changed.connect(lambda p: self.linked.set_confidence_quantile(p / 100))
+        self.difference.picked.connect(self._on_picked)
+        self.linked.set_confidence_quantile(self.confidence.value / 100)
+        blink = QShortcut(QKeySequence("B"), self, self._on_blink)
+        blink.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+
+    def begin(
+        self,
+        models: Sequence[Model],
+        source: str,
+        *,
+        recorded: Lane | None = None,
+        command: str = "",
+        settings: dict[str, Any] | None = None,
+    ) -> None:
+        """Start over with two models; recorded: takes the place of the first of them, so that one
+        model is compared with what a session holds. command: the line that makes the same.
+        """
+        self.comparison = None
+        self._worker.restart()
+        titles = lane_titles(models)
+        self.lanes = [Lane(title, model) for title, model in zip(titles, models, strict=True)]
+        if recorded:
+            self.lanes.insert(0, recorded)
+        self._source, self._command, self._settings = source, command, settings or {}
+        self._source_size = None
+        self.linked.clear()
+        self.linked.set_names((self.lanes[0].title, self.lanes[1].title))
+        self.difference.clear()
+        self.curve.set_curve(None)
+        self.figures.clear()
+        self._cut.setText("")
+        self.banner.hide()
+        self.report.setEnabled(False)
+        if recorded:
+            self._worker.pack(0, by_position(recorded.keyframes), {})
+
+    def set_source_size(self, size: tuple[int, int]) -> None:
+        """(H, W) of the source's frames; of use where the models take images of other sizes."""
+        self._source_size = size
+
+    def add(self, growth: Growth) -> None:
+        """Take over what a window of views brought to a lane."""
+        place = growth.lane + self._first_live
+        lane = self.lanes[place]
+        lane.add(growth)
+        if place < 2:
+            keyframes: dict[int, Keyframe] = {
+                view.position: growth.keyframes[view.position] for view in growth.views
+            }
+            clouds = {view.position: view.cloud for view in growth.views}
+            for position, cloud in growth.clouds.items():
+                keyframes[position], clouds[position] = growth.keyframes[position], cloud
+            self._worker.pack(place, keyframes, clouds, growth.moved)
+        if all(entry.keyframes for entry in self.lanes):
+            self._refresh()
+
+    def fail(self, lane: int, error: Exception) -> None:
+        """A lane cannot go on; what it has stays."""
+        entry = self.lanes[lane + self._first_live]
+        entry.failure = str(error)
+        self.banner.show_text(
+            tr("{model} ended early: {reason}. What it had reconstructed stays.").format(
+                model=entry.title, reason=entry.failure.rstrip(".")
+            )
+        )
+        self._refresh()
+
+    def end(self, engines: Sequence[Engine] = ()) -> None:
+        """The run is over; engines: of its lanes, for their energy and memory."""
+        note_costs(self.lanes[self._first_live :], engines)
+        self._refresh()
+
+    def write_report(self, out: Path) -> None:
+        """Write the folder `out` in the background, as `python -m app compare` does."""
+        if self.lanes and not self.writer.is_busy:
+            self.report.setText(tr("Cancel"))
+            self.writer.start(out, self._snapshot(with_truth=True), self._command)
+
+    def set_mode(self, mode: Mode) -> None:
+        """Compare side by side, with a wipe, or by blinking."""
+        self.linked.set_mode(mode)
+        self._show_mode()
+
+    def close_work(self) -> None:
+        """End what goes on in the background."""
+        self._worker.close()
+        self.writer.close()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.close_work()
+        super().closeEvent(event)
+
+    @property
+    def _first_live(self) -> int:
+        """Place of the first lane that is not recorded."""
+        return 1 if self.lanes and self.lanes[0].is_recorded else 0
+
+    def _snapshot(self, with_truth: bool = False) -> Compare:
+        """Makes a comparison of the lanes as they are now, in whatever thread it is called."""
+        lanes = [replace(lane, times=[*lane.times], joules=[*lane.joules]) for lane in self.lanes]
+        source, size, settings = self._source, self._source_size, self._settings
+        return lambda: compare_lanes(
+            source, lanes, truth_of(source) if with_truth else None, size, settings
+        )
+
+    def _refresh(self) -> None:
+        if all(lane.keyframes for lane in self.lanes):
+            self.figures.set_lanes(self.lanes)
+            self._fit_side()
+            self._worker.compare(self._snapshot())
+        self.report.setEnabled(any(lane.keyframes for lane in self.lanes[:1]))
+
+    def _on_packed(
+        self, lane: int, moved: Sequence[MovedKeyframe], keyframes: dict[int, SceneKeyframe]
+    ) -> None:
+        for entry in moved:
+            self.linked.set_pose(lane, *entry)
+        for position, keyframe in keyframes.items():
+            self.linked.set_keyframe(lane, position, keyframe)
+        self._on_picked(self._picked)
+
+    def _on_compared(self, comparison: Comparison) -> None:
+        apart = comparison.differences[1]
+        if apart is None:
+            return
+        self.comparison = comparison
+        self.linked.set_similarity(apart.together)
+        self.difference.set_comparison(comparison)
+        self.curve.set_curve(apart.confidence)
+        self._cut.setText(_cut_words(comparison))
+        self.report.setEnabled(True)
+        self.changed.emit()
+
+    def _on_picked(self, position: int) -> None:
+        self._picked = position
+        for view in self.linked.views:
+            if position in view.scene.keyframes:
+                view.highlight(position)
+
+    def _on_blink(self) -> None:
+        self.linked.blink()
+        self._show_mode()
+
+    def _on_report(self) -> None:
+        if self.writer.is_busy:
+            self.writer.cancel()
+            return
+        chosen, _ = QFileDialog.getSaveFileName(
+            self, tr("Report: name of a new folder"), "comparison"
+        )
+        if chosen:
+            self.write_report(Path(chosen))
+
+    def _on_report_progress(self, done: int, total: int) -> None:
+        self.report.setText(tr("Cancel ({done} of {total})").format(done=done, total=total))
+
+    def _on_report_ended(self, folder: str, error: str) -> None:
+        self.report.setText(tr("Report…"))
+        if error:
+            self.banner.show_text(error)
+        self.report_ended.emit(folder, error)
+
+    def _make_modes(self) -> QButtonGroup:
+        modes = QButtonGroup(self)
+        for mode, (name, tip) in {
+            Mode.SIDE: (tr("Side by side"), tr("Both views next to each other, with one camera")),
+            Mode.WIPE: (tr("Wipe"), tr("One view with a divider to drag")),
+            Mode.BLINK: (tr("Blink"), tr("One view in the same place as the other (B)")),
+        }.items():
+            entry = QPushButton(name)
+            entry.setToolTip(tip)
+            modes.addButton(entry, mode.value)
+        set_role(modes.button(Mode.SIDE.value), "primary")
+        modes.idClicked.connect(self._on_mode)
+        return modes
+
+    def _on_mode(self, number: int) -> None:
+        mode = Mode(number)
+        if mode is Mode.BLINK:
+            self.linked.blink()
+        else:
+            self.linked.set_mode(mode)
+        self._show_mode()
+
+    def _show_mode(self) -> None:
+        for mode in Mode:
+            set_role(self.modes.button(mode.value), "primary" if mode is self.linked.mode else "")
+
+    def _lay_out(self) -> None:
+        bar = QHBoxLayout()
+        bar.setContentsMargins(style.GAP, 0, style.GAP, style.GAP)
+        bar.setSpacing(style.GAP)
+        for entry in self.modes.buttons():
+            bar.addWidget(entry)
+        bar.addSpacing(style.GAP)
+        bar.addWidget(self.confidence, stretch=1)
+        bar.addWidget(
+            button(tr("Reset view"), tr("Look at the whole scene again"), self.linked.reset_view)
+        )
+        bar.addWidget(self.report)
+        pictures = QWidget()
+        column = QVBoxLayout(pictures)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(style.GAP)
+        column.addWidget(self.banner)
+        column.addWidget(self.linked, stretch=1)
+        column.addLayout(bar)
+
+        confidence = QWidget()
+        lines = QVBoxLayout(confidence)
+        lines.setContentsMargins(style.GAP, 0, style.GAP, style.GAP)
+        lines.addWidget(self.curve)
+        lines.addWidget(self._cut)
+        side = QWidget()
+        stack = QVBoxLayout(side)
+        stack.setContentsMargins(0, 0, 0, 0)
+        stack.setSpacing(style.GAP)
+        stack.addWidget(Panel(tr("Difference"), self.difference))
+        stack.addWidget(Panel(tr("Difference by confidence"), confidence))
+        stack.addWidget(Panel(tr("Cost"), self.figures))
+        stack.addStretch()
+        self._side = side
+        self._scroll = scroll = QScrollArea(widgetResizable=True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidget(side)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+        split = QSplitter(Qt.Orientation.Horizontal, handleWidth=style.GAP)
+        split.addWidget(Panel(tr("3D view"), pictures))
+        split.addWidget(scroll)
+        split.setStretchFactor(0, 1)
+        split.setStretchFactor(1, 0)
+        split.setSizes([880, SIDE_WIDTH])
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(split)
+        self._fit_side()
+
+    def _fit_side(self) -> None:
+        """Make the column as wide as its table, which grows with the names of the models."""
+        bar = self._scroll.verticalScrollBar().sizeHint().width()
+        self._scroll.setMinimumWidth(max(SIDE_WIDTH, self._side.minimumSizeHint().width() + bar))
+
+
+def _share_words(hidden: int) -> str:
+    return tr("best {share} %").format(share=100 - hidden) if hidden else tr("all points")
+
+
+def _cut_words(comparison: Comparison) -> str:
+    """What the confidence slider does to the mean difference."""
+    apart = comparison.differences[1]
+    if apart is None or apart.confidence is None:
+        return ""
+    half = apart.confidence.cut_for(apart.depth_percent / 200)
+    mean = tr("Mean difference {mean:.2g} %.").format(mean=apart.depth_percent)
+    if half is None:
+        return f"{mean} {tr('No cut of the confidence halves it.')}"
+    return (
+        f"{mean} {tr('Hiding {share} % of the pixels halves it.').format(share=round(100 * half))}"
+    )
