@@ -9,15 +9,16 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QMainWindow, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QMainWindow, QVBoxLayout, QWidget
 
-from app.capture import SourceError, open_source
+from app.capture import CameraSettings, FrameSource, SourceError, open_source
 from app.engine import Engine
 from app.errors import AppError
 from app.export import Selection
 from app.live import OpenSource
 from app.reconstruction import Keyframe
 from app.ui import dialogs, habits, hints
+from app.ui.camera_dialog import CameraDialog, CameraWish
 from app.ui.choices import Choice, bundle_choice, source_choice
 from app.ui.choosers import ModelChooser, SourceChooser
 from app.ui.controls import RunBar, State
@@ -25,6 +26,7 @@ from app.ui.dropping import GatheredImages, understand
 from app.ui.exporting import Exporter, ask_export
 from app.ui.menus import Actions, menu_table
 from app.ui.planning import USUAL_VIEWS, Plan
+from app.ui.recording import Recording, new_session_folder
 from app.ui.run_display import RunDisplay
 from app.ui.session import Beginning, Growth, Session
 from app.ui.settings import Settings
@@ -60,6 +62,8 @@ class MainWindow(QMainWindow):
         self._started = 0.0
         self._origin = ""
         self._growth: Growth | None = None
+        self._keyframes: Sequence[Keyframe] = []
+        self._camera: CameraWish = (None, None, None)
         self._gathered: GatheredImages | None = None
         self._demo = sources[0] if sources else None
 
@@ -72,6 +76,7 @@ class MainWindow(QMainWindow):
         self.plan = Plan(self._bar, self.settings.get("views", USUAL_VIEWS), self)
         self.display = RunDisplay(self._ask_export)
         self.view, self.status = self.display.view, self.display.status
+        self.recording = Recording(self.display, self)
         root = QWidget()
         layout = QVBoxLayout(root)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -119,7 +124,9 @@ class MainWindow(QMainWindow):
         self.failure = ""
         self.display.clear()
         self._started = time.perf_counter()
-        self._growth = None
+        self._growth, self._keyframes = None, []
+        self.recording.keep_for(source.value)
+        record_to = new_session_folder() if self.actions_["record"].isChecked() else None
         overlap = self.plan.overlap
         made = ["python", "-m", "app", "reconstruct", source.value, "--bundle", model.value]
         made += ["--views", str(views), "--overlap", str(overlap), "--out", "DIR"]
@@ -129,9 +136,10 @@ class MainWindow(QMainWindow):
             Path(model.value),
             self._start_engine,
             self,
-            open_source=self._open_source,
+            open_source=self._open_source_as_wished,
             views=views,
             overlap=overlap,
+            record_to=record_to,
         )
         session.began.connect(self._on_began)
         session.frame_ready.connect(self._on_frame)
@@ -165,12 +173,11 @@ class MainWindow(QMainWindow):
 
     def export(self, name: str, path: Path) -> None:
         """Write the points that are shown in the format of this name; see `exporter.ended`."""
-        keyframes: Sequence[Keyframe] = self._growth.keyframes if self._growth else []
         quantile = self.view.scene.scene.quantile
         again = ["python", "-m", "app", "export", "DIR", "--format", name, "--out", path.name]
         again += ["--quantile", f"{quantile:g}", "--voxel", "0"]
         origin = (self._origin, f"the same: {shlex.join(again)}")
-        self.exporter.start(name, path, Selection(keyframes, quantile, origin=origin))
+        self.exporter.start(name, path, Selection(self._keyframes, quantile, origin=origin))
         self.status.offer_cancel(self.exporter.cancel)
         self._refresh()
 
@@ -184,6 +191,8 @@ class MainWindow(QMainWindow):
             self.models.add(bundle_choice(found.path))
         elif found.kind == "source":
             self.sources.add(source_choice(str(found.path)))
+        elif found.kind == "session":
+            self.recording.open(found.path)
         else:
             try:
                 self._gathered = GatheredImages(paths)
@@ -210,6 +219,7 @@ class MainWindow(QMainWindow):
             self._session.abandon()
         self.exporter.close()
         self.plan.stop()
+        self.recording.wait()
         habits.remember(self)
         super().closeEvent(event)
 
@@ -234,7 +244,7 @@ class MainWindow(QMainWindow):
             self.display.show_frame(*latest)
 
     def _on_grown(self, growth: Growth) -> None:
-        self._growth = growth
+        self._growth, self._keyframes = growth, growth.keyframes
         self.display.show_growth(growth)
         self._count_points()
 
@@ -271,7 +281,14 @@ class MainWindow(QMainWindow):
 
     def _refresh(self) -> None:
         self._bar.show_state(self._state, self._is_ready())
-        for name in ("open_video", "open_folder", "open_bundle"):
+        for name in (
+            "open_video",
+            "open_folder",
+            "open_session",
+            "open_bundle",
+            "record",
+            "camera",
+        ):
             self.actions_[name].setEnabled(self.is_idle)
         self.actions_["demo"].setEnabled(self._is_ready() and self._demo is not None)
         self._refresh_model()
@@ -295,6 +312,10 @@ class MainWindow(QMainWindow):
             return hints.no_model(self.models.ask_bundle)
         return hints.nothing_captured(self._demo, self._play, self.sources.ask_video)
 
+    def _play_demo(self) -> None:
+        if self._demo:
+            self._play(self._demo)
+
     def _play(self, source: Choice) -> None:
         self.sources.add(source)
         self.start()
@@ -303,6 +324,32 @@ class MainWindow(QMainWindow):
         if self.models.choice:
             self.plan.look(Path(self.models.choice.value))
         self._refresh()
+
+    def _ask_session(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, tr("Open session"))
+        if path:
+            self.open_paths([Path(path)])
+
+    def _on_opened(self) -> None:
+        session, self._keyframes = self.recording.session, self.recording.keyframes
+        assert session is not None
+        self.sources.add(source_choice(str(session.folder)))
+        if session.lost:
+            self.view.banner.show_text("; ".join(session.lost))
+        self._enter(State.IDLE, tr("Session opened"))
+
+    def _on_not_opened(self, error: str) -> None:
+        self.view.banner.show_text(hints.fault_words(SourceError(error)))
+
+    def _ask_camera(self) -> None:
+        dialog = CameraDialog(self, self._camera)
+        if dialog.exec():
+            self._camera = dialog.wish
+
+    def _open_source_as_wished(self, spec: str, warn: Callable[[str], None]) -> FrameSource:
+        if self._open_source is open_source:
+            return open_source(spec, warn, CameraSettings(*self._camera))
+        return self._open_source(spec, warn)
 
     def _ask_export(self) -> None:
         if self.actions_["export"].isEnabled() and (choice := ask_export(self)):
@@ -313,6 +360,8 @@ class MainWindow(QMainWindow):
         self.models.picked.connect(self._look_at_model)
         self.plan.changed.connect(self._refresh_model)
         self.view.confidence.changed.connect(self._count_points)
+        self.recording.opened.connect(self._on_opened)
+        self.recording.failed.connect(self._on_not_opened)
         self.exporter.progress.connect(self._on_export_progress)
         self.exporter.ended.connect(self._on_export_ended)
         self.actions_.wire(
@@ -320,6 +369,9 @@ class MainWindow(QMainWindow):
                 "open_video": self.sources.ask_video,
                 "open_folder": self.sources.ask_folder,
                 "open_bundle": self.models.ask_bundle,
+                "open_session": self._ask_session,
+                "record": self._refresh,
+                "camera": self._ask_camera,
                 "export": self._ask_export,
                 "quit": self.close,
                 "start": self.start,
@@ -327,7 +379,7 @@ class MainWindow(QMainWindow):
                 "stop": self.stop,
                 "points_smaller": lambda: self.view.point_size.step(-1),
                 "points_larger": lambda: self.view.point_size.step(1),
-                "demo": lambda: self._demo and self._play(self._demo),
+                "demo": self._play_demo,
                 "model": self._show_model,
                 "shortcuts": lambda: dialogs.shortcut_sheet(self, self.actions_.sheet()).open(),
                 "about": lambda: dialogs.about_dialog(self).open(),
