@@ -9,24 +9,23 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QFileDialog, QMainWindow, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
-from app.capture import CameraSettings, FrameSource, SourceError, open_source
+from app.capture import SourceError, open_source
 from app.engine import Engine
 from app.errors import AppError
 from app.export import Selection
 from app.live import OpenSource
 from app.reconstruction import Keyframe
 from app.ui import dialogs, habits, hints
-from app.ui.camera_dialog import CameraDialog, CameraWish
-from app.ui.choices import Choice, bundle_choice, source_choice
+from app.ui.choices import Choice
 from app.ui.choosers import ModelChooser, SourceChooser
 from app.ui.controls import RunBar, State
-from app.ui.dropping import GatheredImages, understand
 from app.ui.exporting import Exporter, ask_export
 from app.ui.menus import Actions, menu_table
+from app.ui.opening import Opener
 from app.ui.planning import USUAL_VIEWS, Plan
-from app.ui.recording import Recording, new_session_folder
+from app.ui.recording import new_session_folder
 from app.ui.run_display import RunDisplay
 from app.ui.session import Beginning, Growth, Session
 from app.ui.settings import Settings
@@ -56,15 +55,12 @@ class MainWindow(QMainWindow):
         """Whether the user has chosen another language: the window closed to be made anew."""
         self.settings = settings or Settings()
         self._start_engine = start_engine
-        self._open_source = open_source
         self._session: Session | None = None
         self._state = State.IDLE
         self._started = 0.0
         self._origin = ""
         self._growth: Growth | None = None
         self._keyframes: Sequence[Keyframe] = []
-        self._camera: CameraWish = (None, None, None)
-        self._gathered: GatheredImages | None = None
         self._demo = sources[0] if sources else None
 
         self.setWindowTitle("Pocket VGGT")
@@ -76,7 +72,7 @@ class MainWindow(QMainWindow):
         self.plan = Plan(self._bar, self.settings.get("views", USUAL_VIEWS), self)
         self.display = RunDisplay(self._ask_export)
         self.view, self.status = self.display.view, self.display.status
-        self.recording = Recording(self.display, self)
+        self.opener = Opener(self.sources, self.models, self.display, open_source, self)
         root = QWidget()
         layout = QVBoxLayout(root)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -125,7 +121,7 @@ class MainWindow(QMainWindow):
         self.display.clear()
         self._started = time.perf_counter()
         self._growth, self._keyframes = None, []
-        self.recording.keep_for(source.value)
+        self.opener.recording.keep_for(source.value)
         record_to = new_session_folder() if self.actions_["record"].isChecked() else None
         overlap = self.plan.overlap
         made = ["python", "-m", "app", "reconstruct", source.value, "--bundle", model.value]
@@ -136,7 +132,7 @@ class MainWindow(QMainWindow):
             Path(model.value),
             self._start_engine,
             self,
-            open_source=self._open_source_as_wished,
+            open_source=self.opener.open_source,
             views=views,
             overlap=overlap,
             record_to=record_to,
@@ -181,25 +177,6 @@ class MainWindow(QMainWindow):
         self.status.offer_cancel(self.exporter.cancel)
         self._refresh()
 
-    def open_paths(self, paths: Sequence[Path]) -> None:
-        """Make what was dropped the source or the model, or say why it is neither."""
-        found = understand(paths)
-        self.view.banner.hide()
-        if isinstance(found, str):
-            self.view.banner.show_text(found)
-        elif found.kind == "model":
-            self.models.add(bundle_choice(found.path))
-        elif found.kind == "source":
-            self.sources.add(source_choice(str(found.path)))
-        elif found.kind == "session":
-            self.recording.open(found.path)
-        else:
-            try:
-                self._gathered = GatheredImages(paths)
-                self.sources.add(self._gathered.choice)
-            except AppError as error:
-                self.view.banner.show_text(hints.fault_words(error))
-
     def follow_system(self) -> None:
         """Take the system's colours where the user wants the theme to be as the system."""
         if self.settings.get("theme", "system") == "system":
@@ -212,14 +189,14 @@ class MainWindow(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         event.acceptProposedAction()
         urls = event.mimeData().urls()
-        self.open_paths([Path(url.toLocalFile()) for url in urls if url.isLocalFile()])
+        self.opener.open_paths([Path(url.toLocalFile()) for url in urls if url.isLocalFile()])
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._session:
             self._session.abandon()
         self.exporter.close()
         self.plan.stop()
-        self.recording.wait()
+        self.opener.recording.wait()
         habits.remember(self)
         super().closeEvent(event)
 
@@ -325,31 +302,9 @@ class MainWindow(QMainWindow):
             self.plan.look(Path(self.models.choice.value))
         self._refresh()
 
-    def _ask_session(self) -> None:
-        path = QFileDialog.getExistingDirectory(self, tr("Open session"))
-        if path:
-            self.open_paths([Path(path)])
-
     def _on_opened(self) -> None:
-        session, self._keyframes = self.recording.session, self.recording.keyframes
-        assert session is not None
-        self.sources.add(source_choice(str(session.folder)))
-        if session.lost:
-            self.view.banner.show_text("; ".join(session.lost))
+        self._keyframes = self.opener.recording.keyframes
         self._enter(State.IDLE, tr("Session opened"))
-
-    def _on_not_opened(self, error: str) -> None:
-        self.view.banner.show_text(hints.fault_words(SourceError(error)))
-
-    def _ask_camera(self) -> None:
-        dialog = CameraDialog(self, self._camera)
-        if dialog.exec():
-            self._camera = dialog.wish
-
-    def _open_source_as_wished(self, spec: str, warn: Callable[[str], None]) -> FrameSource:
-        if self._open_source is open_source:
-            return open_source(spec, warn, CameraSettings(*self._camera))
-        return self._open_source(spec, warn)
 
     def _ask_export(self) -> None:
         if self.actions_["export"].isEnabled() and (choice := ask_export(self)):
@@ -360,8 +315,7 @@ class MainWindow(QMainWindow):
         self.models.picked.connect(self._look_at_model)
         self.plan.changed.connect(self._refresh_model)
         self.view.confidence.changed.connect(self._count_points)
-        self.recording.opened.connect(self._on_opened)
-        self.recording.failed.connect(self._on_not_opened)
+        self.opener.recording.opened.connect(self._on_opened)
         self.exporter.progress.connect(self._on_export_progress)
         self.exporter.ended.connect(self._on_export_ended)
         self.actions_.wire(
@@ -369,9 +323,9 @@ class MainWindow(QMainWindow):
                 "open_video": self.sources.ask_video,
                 "open_folder": self.sources.ask_folder,
                 "open_bundle": self.models.ask_bundle,
-                "open_session": self._ask_session,
+                "open_session": self.opener.ask_session,
                 "record": self._refresh,
-                "camera": self._ask_camera,
+                "camera": self.opener.ask_camera,
                 "export": self._ask_export,
                 "quit": self.close,
                 "start": self.start,

@@ -177,16 +177,16 @@ def test_a_scene_is_not_lost_to_another_language(window: MainWindow, driver: Any
 
 def test_what_is_dropped_becomes_source_or_model(window: MainWindow, walk: Path) -> None:
     bundle = Path(window.models.choice.value)  # type: ignore[union-attr]
-    window.open_paths([walk])
+    window.opener.open_paths([walk])
     assert window.sources.choice.value == str(walk)  # type: ignore[union-attr]
-    window.open_paths([bundle / "manifest.json"])
+    window.opener.open_paths([bundle / "manifest.json"])
     assert window.models.choice.value == str(bundle)  # type: ignore[union-attr]
     images = sorted(walk.iterdir())[2:5]
-    window.open_paths(images)
+    window.opener.open_paths(images)
     folder = Path(window.sources.choice.value)  # type: ignore[union-attr]
     assert [f.read_bytes() for f in sorted(folder.iterdir())] == [f.read_bytes() for f in images]
     assert not window.view.banner.isVisible()
-    window.open_paths([bundle / "model.pte"])
+    window.opener.open_paths([bundle / "model.pte"])
     assert window.view.banner.isVisible()
     assert "model.pte is neither" in window.view.banner._text.text()
     assert window.sources.choice.value == str(folder)  # type: ignore[union-attr]
