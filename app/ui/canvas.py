@@ -33,11 +33,7 @@ class Canvas(QRenderWidget):
 
 
 class Renderer(gfx.WgpuRenderer):
-    """Asks the adapter what is under the pointer only when it is told to, not at every move."""
+    """Does not ask the adapter at every move of the pointer what is under it, and wait for it."""
 
     def get_pick_info(self, pos: tuple[float, float]) -> dict[str, Any]:
         return {"world_object": None}
-
-    def pick(self, x: float, y: float) -> dict[str, Any]:
-        """What was drawn at a place in logical pixels."""
-        return dict(super().get_pick_info((x, y)))
