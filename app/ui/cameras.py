@@ -1,4 +1,4 @@
-"""The cameras of a scene as it is drawn: pyramids with the picture that each took, and their path."""
+"""The cameras of a scene as drawn: pyramids with the picture that each took, and their path."""
 
 import numpy as np
 import pygfx as gfx

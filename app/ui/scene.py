@@ -108,7 +108,7 @@ def pack_keyframe(
 def _look_up(
     picture: NDArray[np.uint8], points: NDArray[np.float32], intrinsic: NDArray[np.floating]
 ) -> NDArray[np.uint8]:
-    """The values [N] of a picture [H,W] where a camera sees points [N,3] of its frame; 0 outside."""
+    """Values [N] of a picture [H,W] where a camera sees points [N,3] of its frame; 0 outside."""
     u, v, z = (points @ intrinsic.T.astype(np.float32)).T
     with np.errstate(divide="ignore", invalid="ignore"):
         columns, rows = np.rint(u / z), np.rint(v / z)

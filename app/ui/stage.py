@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pygfx as gfx
@@ -21,9 +20,6 @@ from app.ui.pace import Pace
 from app.ui.packed_cloud import EVERYWHERE, PackedCloud, PackedCloudMaterial
 from app.ui.picking import Pick, pick, to_screen
 from app.ui.scene import Scene
-
-CLICK = 4
-"""Logical pixels that the pointer may move between press and release of a click."""
 
 
 class Stage:
@@ -64,8 +60,8 @@ class Stage:
         self._share_drawn = 0.0
         self._ticked = time.perf_counter()
         self.passes_drawn = 0
-        self._pressed: tuple[float, float] | None = None
-        self._renderer.add_event_handler(self._on_pointer, "pointer_down", "pointer_up", "wheel")
+        self.canvas.clicked.connect(self._on_click)
+        self.canvas.dragged.connect(self._take_camera)
         self.canvas.request_draw(self._draw)
         self.recolor()
         self.frame()
@@ -200,21 +196,8 @@ class Stage:
         if position in self._clouds:
             self._world.remove(self._clouds.pop(position))
 
-    def _on_pointer(self, event: Any) -> None:
-        if event.type == "pointer_up":
-            pressed, self._pressed = self._pressed, None
-            if pressed and event.button == 1 and np.hypot(*self._way(event, pressed)) <= CLICK:
-                self.clicked(self.pick(event.x, event.y))
-            elif pressed:
-                self._take_camera()
-        elif event.type == "wheel":
-            self._take_camera()
-        else:
-            self._pressed = event.x, event.y
-
-    @staticmethod
-    def _way(event: Any, start: tuple[float, float]) -> tuple[float, float]:
-        return event.x - start[0], event.y - start[1]
+    def _on_click(self, x: float, y: float) -> None:
+        self.clicked(self.pick(x, y))
 
     def _take_camera(self) -> None:
         self._navigation.follow(None)
@@ -272,7 +255,7 @@ class Stage:
         shown = set(self._scene.shown_positions)
         for position, cloud in self._clouds.items():
             cloud.shown = cloud.visible = position in shown
-        if self._has_grown and self.follows and shown:
+        if self.follows and shown:
             self.look_along(max(shown))
         elif self._has_grown and not self.moved_by_user:
             self.frame()

@@ -33,7 +33,8 @@ QLineEdit, QDoubleSpinBox {{
     min-height: 22px; max-height: 22px; selection-background-color: {accent};
 }}
 QLineEdit:focus, QDoubleSpinBox:focus {{ border-color: {accent}; }}
-QDoubleSpinBox:disabled {{ color: {faint}; }}
+QDoubleSpinBox {{ padding: 0; }}
+QDoubleSpinBox QLineEdit {{ background: transparent; border: none; padding: 0 4px; }}
 QPushButton[role="small"], QComboBox[role="small"] {{
     padding: 0 8px; min-height: 22px; max-height: 22px;
 }}

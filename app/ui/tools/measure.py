@@ -179,4 +179,4 @@ class MeasureTool(QFrame):
             text.setText(entry)
             text.adjustSize()
             text.move(round(x - text.width() / 2), round(y - text.height() - 8))
-            text.setVisible(depth > 0)
+            text.setVisible(bool(depth > 0))
