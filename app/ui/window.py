@@ -4,6 +4,7 @@ import math
 import shlex
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
@@ -19,7 +20,6 @@ from PySide6.QtWidgets import (
 from app.capture import SourceError
 from app.engine import Bundle, BundleError, Engine, EngineError
 from app.errors import AppError
-from app.export import Selection
 from app.reconstruction import Keyframe
 from app.reconstruction.truth import Accuracy
 from app.ui import style
@@ -144,11 +144,10 @@ class MainWindow(QMainWindow):
 
     def export(self, name: str, path: Path) -> None:
         """Write the points that are shown in the format of this name; see `exporter.ended`."""
-        quantile = self.view.scene.scene.quantile
+        selection = self.view.scene.selection(self._keyframes)
         again = ["python", "-m", "app", "export", "DIR", "--format", name, "--out", path.name]
-        again += ["--quantile", f"{quantile:g}", "--voxel", "0"]
-        origin = (self._origin, f"the same: {shlex.join(again)}")
-        self.exporter.start(name, path, Selection(self._keyframes, quantile, origin=origin))
+        origin = (self._origin, f"the same: {shlex.join([*again, *selection.arguments()])}")
+        self.exporter.start(name, path, replace(selection, origin=origin))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._session:
@@ -305,11 +304,10 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         self.sources.picked.connect(self._refresh)
         self.models.picked.connect(self._refresh)
-        self.view.confidence.changed.connect(self._count_points)
+        self.view.scene.selection_changed.connect(self._count_points)
         self.exporter.ended.connect(self._on_export_ended)
         self._pause_key = QShortcut(QKeySequence("Space"), self, self.toggle_pause)
         for keys, action in {
-            "R": self.view.scene.reset_view,
             "[": lambda: self.view.point_size.step(-1),
             "]": lambda: self.view.point_size.step(1),
             "Ctrl+E": self._ask_export,

@@ -204,19 +204,11 @@ def test_a_selection_is_what_is_shown(panel: ScenePanel, room: Any) -> None:
     exported, drawn = (np.sort(cloud.points, axis=0) for cloud in (selection.cloud, shown))
     np.testing.assert_allclose(exported, drawn, atol=1e-4)
     assert [k.index for k in selection.keyframes] == [0, 3, 9]
-    assert selection.arguments() == [
-        "--quantile",
-        "0.4",
-        "--voxel",
-        "0",
-        "--crop=-2.9,-3,-2,2,1.4,9",
-        "--masks",
-        "black",
-        "--without",
-        "3",
-        "--metres-per-unit",
-        "0.5",
-    ]
+    words = (
+        "--quantile 0.4 --voxel 0 --crop=-2.9,-3,-2,2,1.4,9 --masks black --without 3 "
+        "--metres-per-unit 0.5"
+    )
+    assert " ".join(selection.arguments()) == words
 
 
 @needs_adapter
@@ -293,7 +285,8 @@ def test_two_clicks_measure_and_a_known_length_sets_the_scale(panel: ScenePanel,
     assert measure.words[0].endswith("units")
     press(panel, "Clear")
     assert measure.words == []
-    click(view, view.width() - 2, 2)
+    view.show_only([])
+    click(view, *ends[0])
     assert measure.text.text().startswith("No point there")
 
 
@@ -325,10 +318,13 @@ def test_flying_takes_its_keys_from_the_window(panel: ScenePanel, room: Any) -> 
     before = np.array(view.camera_state()["position"])
     stage.canvas.setFocus()
     QTest.keyPress(stage.canvas, "w")
-    QTest.qWait(400)
+    moved = np.zeros(3)
+    for _ in range(200):
+        QTest.qWait(20)
+        moved = np.array(view.camera_state()["position"]) - before
+        if np.linalg.norm(moved) > 0.1 * stage.radius:
+            break
     QTest.keyRelease(stage.canvas, "w")
-    QTest.qWait(200)
-    moved = np.array(view.camera_state()["position"]) - before
     assert moved @ np.array(stage._camera.world.forward) > 0.05 * stage.radius
 
 
