@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Signal
@@ -14,7 +15,6 @@ from PySide6.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 from app.capture import SourceError, open_source
 from app.engine import Engine
 from app.errors import AppError
-from app.export import Selection
 from app.live import OpenSource
 from app.reconstruction import Keyframe
 from app.ui import dialogs, habits, hints
@@ -169,11 +169,10 @@ class MainWindow(QMainWindow):
 
     def export(self, name: str, path: Path) -> None:
         """Write the points that are shown in the format of this name; see `exporter.ended`."""
-        quantile = self.view.scene.scene.quantile
+        selection = self.view.scene.selection(self._keyframes)
         again = ["python", "-m", "app", "export", "DIR", "--format", name, "--out", path.name]
-        again += ["--quantile", f"{quantile:g}", "--voxel", "0"]
-        origin = (self._origin, f"the same: {shlex.join(again)}")
-        self.exporter.start(name, path, Selection(self._keyframes, quantile, origin=origin))
+        origin = (self._origin, f"the same: {shlex.join([*again, *selection.arguments()])}")
+        self.exporter.start(name, path, replace(selection, origin=origin))
         self.status.offer_cancel(self.exporter.cancel)
         self._refresh()
 
@@ -314,7 +313,7 @@ class MainWindow(QMainWindow):
         self.sources.picked.connect(self._refresh)
         self.models.picked.connect(self._look_at_model)
         self.plan.changed.connect(self._refresh_model)
-        self.view.confidence.changed.connect(self._count_points)
+        self.view.scene.selection_changed.connect(self._count_points)
         self.opener.recording.opened.connect(self._on_opened)
         self.exporter.progress.connect(self._on_export_progress)
         self.exporter.ended.connect(self._on_export_ended)

@@ -19,9 +19,7 @@ def outdoors(
     image = np.empty((*SIZE, 3))
     image[:HORIZON] = np.array(top) * (1 - blend) + np.array(bottom) * blend
     image[:HORIZON] += rng.normal(0, noise, (HORIZON, SIZE[1], 1))
-    image[HORIZON:] = np.array([110, 120, 70]) + rng.normal(
-        0, 25, (SIZE[0] - HORIZON, SIZE[1], 1)
-    )
+    image[HORIZON:] = np.array([110, 120, 70]) + rng.normal(0, 25, (SIZE[0] - HORIZON, SIZE[1], 1))
     depth = np.empty(SIZE, np.float32)
     depth[:HORIZON] = 40 + rng.normal(0, 1, (HORIZON, SIZE[1]))
     depth[HORIZON:] = np.linspace(20, 2, SIZE[0] - HORIZON)[:, None]

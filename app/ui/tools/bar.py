@@ -114,9 +114,7 @@ class ViewBar(QWidget):
         action.setCheckable(True)
         return action
 
-    def _command(
-        self, text: str, key: str, tip: str, do: Callable[[], object] | None
-    ) -> QAction:
+    def _command(self, text: str, key: str, tip: str, do: Callable[[], object] | None) -> QAction:
         action = QAction(text, self)
         action.setToolTip(f"{tip} ({key})" if key else tip)
         if key:
