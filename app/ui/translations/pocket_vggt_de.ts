@@ -764,8 +764,88 @@
         <translation>Video</translation>
     </message>
     <message>
+        <source>Depth appears with the first keyframes</source>
+        <translation>Die Tiefe erscheint mit den ersten Schlüsselbildern</translation>
+    </message>
+    <message>
+        <source>Previous keyframe</source>
+        <translation>Voriges Schlüsselbild</translation>
+    </message>
+    <message>
+        <source>Next keyframe</source>
+        <translation>Nächstes Schlüsselbild</translation>
+    </message>
+    <message>
         <source>Depth</source>
         <translation>Tiefe</translation>
+    </message>
+    <message>
+        <source>What the picture shows of a keyframe</source>
+        <translation>Was das Bild von einem Schlüsselbild zeigt</translation>
+    </message>
+    <message>
+        <source>Turbo</source>
+        <translation>Turbo</translation>
+    </message>
+    <message>
+        <source>Viridis</source>
+        <translation>Viridis</translation>
+    </message>
+    <message>
+        <source>Grey</source>
+        <translation>Grau</translation>
+    </message>
+    <message>
+        <source>Colours of the picture</source>
+        <translation>Farben des Bildes</translation>
+    </message>
+    <message>
+        <source>Lock</source>
+        <translation>Festhalten</translation>
+    </message>
+    <message>
+        <source>Keep this range of depth for all keyframes</source>
+        <translation>Diesen Tiefenbereich für alle Schlüsselbilder behalten</translation>
+    </message>
+    <message>
+        <source>Nearest depth</source>
+        <translation>Nächste Tiefe</translation>
+    </message>
+    <message>
+        <source>Farthest depth</source>
+        <translation>Fernste Tiefe</translation>
+    </message>
+    <message>
+        <source>unsure</source>
+        <translation>unsicher</translation>
+    </message>
+    <message>
+        <source>sure</source>
+        <translation>sicher</translation>
+    </message>
+    <message>
+        <source>near {depth}</source>
+        <translation>nah {depth}</translation>
+    </message>
+    <message>
+        <source>far {depth}</source>
+        <translation>fern {depth}</translation>
+    </message>
+    <message>
+        <source>depth {depth}</source>
+        <translation>Tiefe {depth}</translation>
+    </message>
+    <message>
+        <source>no depth</source>
+        <translation>keine Tiefe</translation>
+    </message>
+    <message>
+        <source>, surer than {share} %</source>
+        <translation>, sicherer als {share} %</translation>
+    </message>
+    <message>
+        <source>Depth in the network&apos;s own scale, without a unit</source>
+        <translation>Tiefe im Maßstab des Netzes, ohne Einheit</translation>
     </message>
     <message>
         <source>Frame {number} keyframe: {reason}</source>
@@ -934,6 +1014,14 @@
     <message>
         <source>3D view</source>
         <translation>3D-Ansicht</translation>
+    </message>
+    <message>
+        <source>Drag to turn, right drag to pan, wheel to zoom</source>
+        <translation>Ziehen zum Drehen, rechts ziehen zum Verschieben, Rad zum Zoomen</translation>
+    </message>
+    <message>
+        <source>Drag to orbit, right drag to pan, wheel to zoom</source>
+        <translation>Ziehen zum Umkreisen, rechts ziehen zum Verschieben, Rad zum Zoomen</translation>
     </message>
     <message>
         <source>best {share} %</source>
