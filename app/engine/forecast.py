@@ -21,7 +21,7 @@ from app.files import write_file
 # Measured with vggt-nano in both precisions at 1 to 8 views: the runtime with Python and torch;
 # the program is mapped and then packed; the dense head takes about this much for each pixel of a
 # view and each of its feature channels.
-_RUNTIME_BYTES = 250 * 2**20
+_RUNTIME_BYTES = 240_000_000
 _COPIES_OF_MODEL = 2
 _BYTES_A_FEATURE = 6.2
 

@@ -1,4 +1,4 @@
-"""The cameras of a scene as it is drawn: pyramids with the picture that each took, and their path."""
+"""The cameras of a scene as drawn: pyramids with the picture that each took, and their path."""
 
 import numpy as np
 import pygfx as gfx
@@ -21,7 +21,10 @@ newest have theirs."""
 
 
 class CameraMarks:
-    """Draws frustums, thumbnails and the trajectory of a scene; `group` is to be added to a stage."""
+    """Draws frustums, thumbnails and the trajectory of a scene; `group` is to be added to a stage.
+
+    corners: tip and base [5,3] in the world of each frustum that is drawn, by position.
+    """
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
@@ -29,9 +32,7 @@ class CameraMarks:
         nothing = np.zeros((2, 3), np.float32)
         self._frustums = gfx.Line(
             gfx.Geometry(positions=nothing, colors=np.ones((2, 4), np.float32)),
-            gfx.LineSegmentMaterial(
-                thickness=1.2, color_mode="vertex", aa=True, depth_write=True, pick_write=True
-            ),
+            gfx.LineSegmentMaterial(thickness=1.2, color_mode="vertex", aa=True, depth_write=True),
         )
         self._chosen = gfx.Line(
             gfx.Geometry(positions=nothing),
@@ -50,10 +51,9 @@ class CameraMarks:
                 texcoords=np.zeros((4, 2), np.float32),
                 indices=np.zeros((2, 3), np.uint32),
             ),
-            gfx.MeshBasicMaterial(map=gfx.TextureMap(self._atlas), pick_write=True),
+            gfx.MeshBasicMaterial(map=gfx.TextureMap(self._atlas)),
         )
-        self._lines: list[int] = []
-        self._shown_pictures: list[int] = []
+        self.corners: dict[int, NDArray[np.float32]] = {}
         self.group = gfx.Group()
         self.group.add(self._pictures, self._frustums, self._chosen, self._trajectory)
 
@@ -76,10 +76,10 @@ class CameraMarks:
     def update(self, radius: float, chosen: int | None) -> None:
         """Draw the scene as it is now; chosen: the position of the keyframe to stand out."""
         positions = self._scene.shown_positions
-        self._lines = positions
         self._frustums.visible = bool(positions)
         self._trajectory.visible = len(positions) > 1
         self._pictures.visible = self._chosen.visible = False
+        self.corners = {}
         if not positions:
             return
         centers = self._scene.centers().astype(np.float32)
@@ -88,6 +88,8 @@ class CameraMarks:
         steps = np.linalg.norm(np.diff(centers, axis=0), axis=1)
         length = float(np.clip(np.median(steps), shortest, longest)) if len(steps) else longest
         segments = np.stack([self._segments(position, length) for position in positions])
+        # Of the edges, the first begins at the tip, and the first four end in the base.
+        self.corners = dict(zip(positions, segments[:, [0, 1, 3, 5, 7]], strict=True))
         colors = np.tile(_rgba(style.FRUSTUM), (16 * len(positions), 1))
         colors[-16:] = _rgba(style.TRAJECTORY)
         self._frustums.geometry = gfx.Geometry(positions=segments.reshape(-1, 3), colors=colors)
@@ -100,14 +102,6 @@ class CameraMarks:
             self._chosen.visible = True
         self._draw_pictures(positions, segments)
 
-    def position_of(self, picked: gfx.WorldObject, info: dict[str, object]) -> int | None:
-        """The keyframe whose frustum or thumbnail was picked, if it was one."""
-        if picked is self._frustums:
-            return self._lines[min(int(str(info["vertex_index"])) // 16, len(self._lines) - 1)]
-        if picked is self._pictures:
-            return self._shown_pictures[int(str(info["face_index"])) // 2]
-        return None
-
     def _segments(self, position: int, length: float) -> NDArray[np.float32]:
         keyframe = self._scene.keyframes[position]
         pose = keyframe.world_from_camera.astype(np.float32)
@@ -118,7 +112,6 @@ class CameraMarks:
         """A quad in the base of each pyramid whose picture is in the atlas."""
         slots = [position % self._slots for position in positions]
         rows = [i for i, slot in enumerate(slots) if self._owners.get(slot) == positions[i]]
-        self._shown_pictures = [positions[i] for i in rows]
         self._pictures.visible = bool(rows)
         if not rows:
             return

@@ -88,7 +88,7 @@ class SourceChooser(Chooser):
     def ask_video(self) -> None:
         """Let the user choose a video file."""
         suffixes = " ".join(f"*{suffix}" for suffix in sorted(VIDEO_SUFFIXES))
-        kinds = f"{tr('Videos')} ({suffixes});;{tr('All files')} (*)"
+        kinds = tr("Videos") + f" ({suffixes});;" + tr("All files") + " (*)"
         path, _ = QFileDialog.getOpenFileName(self, tr("Open video"), filter=kinds)
         if path:
             self.add(source_choice(path))
@@ -112,7 +112,7 @@ class ModelChooser(Chooser):
 
     def ask_bundle(self) -> None:
         """Let the user choose a bundle by its manifest.json or its zip."""
-        kinds = f"{tr('Model bundles')} (manifest.json *.zip)"
+        kinds = tr("Model bundles") + " (manifest.json *.zip)"
         path, _ = QFileDialog.getOpenFileName(self, tr("Open bundle"), filter=kinds)
         if path:
             self.add(bundle_choice(Path(path)))

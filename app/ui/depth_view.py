@@ -1,64 +1,251 @@
-"""Shows depth in colours, with the range that they stand for."""
+"""Shows the depth or the confidence of the keyframes in colours, one at a time."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QRectF
-from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
-from app.export.images import color_depth
 from app.ui import style
-from app.ui.image_view import ImageView, to_qimage
+from app.ui.image_view import ImageView
+from app.ui.panels import label, set_role
+from app.ui.ramp import MAPS, Ramp, color_confidence, colored
+from app.ui.texts import tr
+from app.ui.tools.look import wear
 
 STRAYS = 0.02
 """Share of the pixels at either end that does not stretch the range."""
 
 
+@dataclass(frozen=True)
+class _Entry:
+    depth: NDArray[np.float32]
+    confidence: NDArray[np.float32] | None
+    name: str
+
+
 class DepthView(QWidget):
-    """A depth map and its legend. Depth is in network scale: it has no unit."""
+    """Depth maps with a legend. Depth is in network scale, without a unit.
+
+    It shows the newest keyframe until the user turns back; the range of colours is each map's own,
+    or one that is locked for all.
+    """
+
+    shown_changed = Signal(object)
+    """Another keyframe is shown: its position, or None."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._picture = ImageView("Depth appears with the first keyframes", self)
-        self._legend = QWidget(self)
-        self._legend.setToolTip("Depth in the network's own scale, without a unit")
+        self._entries: dict[int, _Entry] = {}
+        self._shown: int | None = None
+        self._range = (1.0, 2.0)
+        self._picture = ImageView(tr("Depth appears with the first keyframes"), self)
+        self._picture.hovered.connect(self._on_hover)
+        self.previous = self._tool("‹", tr("Previous keyframe"), lambda: self._step(-1))
+        self.next = self._tool("›", tr("Next keyframe"), lambda: self._step(1))
+        self.name = label()
+        self.what = self._chooser(
+            [tr("Depth"), tr("Confidence")], tr("What the picture shows of a keyframe")
+        )
+        self.map = self._chooser(
+            [tr("Turbo"), tr("Viridis"), tr("Grey")], tr("Colours of the picture")
+        )
+        self.lock = self._tool(tr("Lock"), tr("Keep this range of depth for all keyframes"), None)
+        self.lock.setCheckable(True)
         self._near, self._far = QLabel(), QLabel()
+        self.near, self.far = self._bound(tr("Nearest depth")), self._bound(tr("Farthest depth"))
+        self._ramp = Ramp()
+        self._top, self._legend = QWidget(self), QWidget(self)
+        self._lay_out()
+        self.lock.toggled.connect(self._on_lock)
+        self.near.valueChanged.connect(self._refresh)
+        self.far.valueChanged.connect(self._refresh)
+        self.what.currentIndexChanged.connect(self._refresh)
+        self.map.currentIndexChanged.connect(self._refresh)
+        wear(self)
+        self._refresh()
+
+    @property
+    def shown(self) -> int | None:
+        """Position of the keyframe that is shown."""
+        return self._shown
+
+    def set_keyframe(
+        self,
+        position: int,
+        depth: NDArray[np.float32],
+        confidence: NDArray[np.float32] | None = None,
+        name: str = "",
+    ) -> None:
+        """Take over a keyframe: z-depth [H,W] (0 unknown), confidence [H,W], and its name."""
+        was_newest = self._shown is None or self._shown == max(self._entries)
+        name = name or tr("Keyframe {number}").format(number=position + 1)
+        self._entries[position] = _Entry(depth, confidence, name)
+        if was_newest:
+            self.show_keyframe(max(self._entries))
+        else:
+            self._refresh()
+
+    def remove_keyframe(self, position: int) -> None:
+        """Forget a keyframe; its neighbour is shown in its place."""
+        self._entries.pop(position, None)
+        if self._shown == position:
+            earlier = [p for p in self._entries if p < position]
+            left = max(earlier) if earlier else min(self._entries, default=None)
+            self.show_keyframe(left)
+        else:
+            self._refresh()
+
+    def set_depth(self, depth: NDArray[np.float32] | None) -> None:
+        """Show one depth map [H,W] and no others; None: nothing."""
+        self._entries.clear()
+        self._shown = None
+        if depth is not None:
+            self.set_keyframe(0, depth)
+        else:
+            self.show_keyframe(None)
+
+    def clear(self) -> None:
+        """Forget all keyframes; a locked range stays."""
+        self.set_depth(None)
+
+    def show_keyframe(self, position: int | None) -> None:
+        """Show the keyframe at this position, if there is one."""
+        shown = position if position in self._entries else None
+        if shown != self._shown or shown is None:
+            self._shown = shown
+            self.shown_changed.emit(shown)
+        self._refresh()
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() is QEvent.Type.PaletteChange:
+            wear(self)
+        super().changeEvent(event)
+
+    def _step(self, by: int) -> None:
+        order = sorted(self._entries)
+        if self._shown is not None:
+            place = order.index(self._shown) + by
+            self.show_keyframe(order[min(max(place, 0), len(order) - 1)])
+
+    def _refresh(self) -> None:
+        entry = self._entries.get(self._shown) if self._shown is not None else None
+        self._top.setVisible(entry is not None)
+        self._legend.setVisible(entry is not None)
+        if entry is None:
+            self._picture.set_image(None)
+            return
+        order = sorted(self._entries)
+        self.previous.setEnabled(self._shown != order[0])
+        self.next.setEnabled(self._shown != order[-1])
+        for widget in (self.previous, self.next, self.name):
+            widget.setVisible(len(order) > 1)
+        self.name.setText(f"{entry.name} / {len(order)}" if len(order) > 1 else entry.name)
+        name = MAPS[self.map.currentIndex()]
+        shows_depth = self.what.currentIndex() == 0 or entry.confidence is None
+        self.what.setEnabled(entry.confidence is not None)
+        self.lock.setVisible(shows_depth)
+        locked = self.lock.isChecked() and shows_depth
+        for fixed, free in ((self._near, self.near), (self._far, self.far)):
+            fixed.setVisible(not locked)
+            free.setVisible(locked)
+        self._ramp.set_map(name, reverse=not shows_depth)
+        if shows_depth:
+            self._show_depth(entry.depth, name)
+        else:
+            assert entry.confidence is not None
+            self._picture.set_image(color_confidence(entry.confidence, name))
+            self._near.setText(tr("unsure"))
+            self._far.setText(tr("sure"))
+
+    def _show_depth(self, depth: NDArray[np.float32], name: str) -> None:
+        if self.lock.isChecked():
+            near, far = self.near.value(), self.far.value()
+        else:
+            known = depth[depth > 0]
+            self._legend.setVisible(len(known) > 0)
+            if not len(known):
+                self._picture.set_image(None)
+                return
+            near, far = (float(x) for x in np.quantile(known, [STRAYS, 1 - STRAYS]))
+            self._near.setText(tr("near {depth}").format(depth=f"{near:.2f}"))
+            self._far.setText(tr("far {depth}").format(depth=f"{far:.2f}"))
+        self._range = near, far
+        self._picture.set_image(colored(depth, near, max(far, near * 1.001), name))
+
+    def _on_lock(self, on: bool) -> None:
+        if on:
+            for bound, value in zip((self.near, self.far), self._range, strict=True):
+                bound.blockSignals(True)
+                bound.setValue(value)
+                bound.blockSignals(False)
+        self._refresh()
+
+    def _on_hover(self, pixel: tuple[int, int] | None) -> None:
+        entry = self._entries.get(self._shown) if self._shown is not None else None
+        if pixel is None or entry is None:
+            self._picture.set_caption("")
+            return
+        depth = float(entry.depth[pixel])
+        words = tr("depth {depth}").format(depth=f"{depth:.3f}") if depth > 0 else tr("no depth")
+        if entry.confidence is not None:
+            lower = float((entry.confidence < entry.confidence[pixel]).mean())
+            words += tr(", surer than {share} %").format(share=round(100 * lower))
+        self._picture.set_caption(words)
+
+    def _tool(self, text: str, tip: str, do: object) -> QToolButton:
+        tool = QToolButton(text=text, toolTip=tip)
+        if callable(do):
+            tool.clicked.connect(lambda: do())
+        return tool
+
+    def _chooser(self, names: list[str], tip: str) -> QComboBox:
+        chooser = QComboBox()
+        chooser.addItems(names)
+        chooser.setToolTip(tip)
+        set_role(chooser, "small")
+        return chooser
+
+    def _bound(self, tip: str) -> QDoubleSpinBox:
+        bound = QDoubleSpinBox(decimals=2, minimum=0.01, maximum=9999, singleStep=0.05)
+        bound.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        bound.setToolTip(tip)
+        bound.setFixedWidth(56)
+        bound.setKeyboardTracking(False)
+        return bound
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout(self._top)
+        top.setContentsMargins(style.GAP, 0, style.GAP, 0)
+        top.setSpacing(2)
+        self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        top.addWidget(self.previous)
+        top.addWidget(self.next)
+        top.addWidget(self.name, stretch=1)
+        top.addWidget(self.what)
+        top.addWidget(self.map)
+        self._legend.setToolTip(tr("Depth in the network's own scale, without a unit"))
         legend = QHBoxLayout(self._legend)
         legend.setContentsMargins(style.GAP, 0, style.GAP, style.GAP)
         legend.setSpacing(style.GAP)
-        legend.addWidget(self._near)
-        legend.addWidget(_Ramp(), stretch=1)
-        legend.addWidget(self._far)
+        for widget in (self._near, self.near):
+            legend.addWidget(widget)
+        legend.addWidget(self._ramp, stretch=1, alignment=Qt.AlignmentFlag.AlignVCenter)
+        for widget in (self._far, self.far, self.lock):
+            legend.addWidget(widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(style.GAP)
+        layout.addWidget(self._top)
         layout.addWidget(self._picture, stretch=1)
         layout.addWidget(self._legend)
-        self.set_depth(None)
-
-    def set_depth(self, depth: NDArray[np.float32] | None) -> None:
-        """Show z-depth [H,W] over its own range, without strays; 0 means unknown. None: nothing."""
-        known = depth[depth > 0] if depth is not None else np.empty(0)
-        self._legend.setVisible(len(known) > 0)
-        if depth is None or not len(known):
-            self._picture.set_image(None)
-            return
-        near, far = (float(value) for value in np.quantile(known, [STRAYS, 1 - STRAYS]))
-        self._picture.set_image(color_depth(depth, near, far))
-        self._near.setText(f"near {near:.2f}")
-        self._far.setText(f"far {far:.2f}")
-
-
-class _Ramp(QWidget):
-    """The colours from near to far, in even steps of the logarithm like `color_depth`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFixedHeight(8)
-        depths = np.geomspace(1, 2, 256, dtype=np.float32)[None]
-        self._image = to_qimage(color_depth(depths, 1, 2))
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawImage(QRectF(self.rect()), self._image)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.capture.sources import IMAGE_SUFFIXES
 from app.errors import AppError
+from app.sessions import is_session
 from app.ui.choices import Choice
 from app.ui.texts import tr
 
@@ -18,7 +19,7 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"})
 
 @dataclass(frozen=True)
 class Dropped:
-    """kind: "source", "model" or "images" (several, without a folder of their own)."""
+    """kind: "source", "session", "model" or "images" (several, without a folder of their own)."""
 
     kind: str
     path: Path
@@ -35,9 +36,10 @@ def understand(paths: Sequence[Path]) -> Dropped | str:
     (path,) = paths
     suffix = path.suffix.lower()
     if path.is_dir():
+        if is_session(path):
+            return Dropped("session", path)
         if (path / "manifest.json").is_file():
             return Dropped("model", path)
-        # What else a folder may be, such as a session, the source itself finds out.
         if any(path.iterdir()):
             return Dropped("source", path)
         return tr("{name} is empty: drop a folder of images.").format(name=path.name)

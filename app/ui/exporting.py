@@ -94,8 +94,9 @@ class _Cancelled(Exception):
 
 def ask_export(parent: QWidget) -> tuple[str, Path] | None:
     """The user's choice of a format and a place, if there is one."""
+    folder = tr("a folder *")
     names = {
-        f"{form.label} ({'*' + form.suffix if form.suffix else tr('a folder *')})": name
+        f"{form.label} ({'*' + form.suffix if form.suffix else folder})": name
         for name, form in FORMATS.items()
     }
     chosen, kind = QFileDialog.getSaveFileName(parent, tr("Export"), "scene", ";;".join(names))

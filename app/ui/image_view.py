@@ -2,8 +2,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.ui import style
@@ -12,10 +12,15 @@ from app.ui import style
 class ImageView(QWidget):
     """An image in the middle of the widget, at its own aspect; a hint where there is none."""
 
+    hovered = Signal(object)
+    """The pointer is over this pixel (row, column) of the image, or over none (None)."""
+
     def __init__(self, hint: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._hint = hint
         self._image: QImage | None = None
+        self._caption = ""
+        self.setMouseTracking(True)
         self.setMinimumSize(160, 120)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
@@ -23,6 +28,25 @@ class ImageView(QWidget):
         """Show an image uint8 [H,W,3] RGB, or none."""
         self._image = None if image is None else to_qimage(image)
         self.update()
+
+    def set_caption(self, text: str) -> None:
+        """Words in the lower left corner of the image; "" for none."""
+        if text != self._caption:
+            self._caption = text
+            self.update()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        place = self._place()
+        pixel = None
+        if self._image is not None and place.contains(event.position()):
+            at = event.position() - place.topLeft()
+            row = int(at.y() * self._image.height() / place.height())
+            column = int(at.x() * self._image.width() / place.width())
+            pixel = min(row, self._image.height() - 1), min(column, self._image.width() - 1)
+        self.hovered.emit(pixel)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self.hovered.emit(None)
 
     def sizeHint(self) -> QSize:
         return QSize(400, 300)
@@ -32,11 +56,26 @@ class ImageView(QWidget):
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         if self._image is None:
             painter.setPen(QColor(style.MUTED))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self._hint)
+            painter.drawText(
+                self.rect(), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._hint
+            )
             return
+        painter.drawImage(self._place(), self._image)
+        if self._caption:
+            box = painter.fontMetrics().boundingRect(self._caption).adjusted(-6, -3, 6, 3)
+            box.moveBottomLeft(self._place().bottomLeft().toPoint())
+            box.translate(4, -4)
+            painter.fillRect(box, QColor(style.PANEL))
+            painter.setPen(QColor(style.TEXT))
+            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self._caption)
+
+    def _place(self) -> QRectF:
+        """Where the image is drawn."""
+        if self._image is None:
+            return QRectF()
         size = self._image.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
         x, y = (self.width() - size.width()) / 2, (self.height() - size.height()) / 2
-        painter.drawImage(QRectF(x, y, size.width(), size.height()), self._image)
+        return QRectF(x, y, size.width(), size.height())
 
 
 def to_qimage(image: NDArray[np.uint8]) -> QImage:

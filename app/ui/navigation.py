@@ -18,7 +18,7 @@ _CATCH_UP = 0.35
 """Seconds in which the camera makes up two thirds of its way to a keyframe that it follows."""
 
 _BEHIND, _ABOVE, _AHEAD = 0.30, 0.10, 0.6
-"""Where it follows: behind and above the keyframe's camera, looking ahead; in radii of the scene."""
+"""Where it follows: behind and above a keyframe, looking ahead; in radii of the scene."""
 
 CameraState = dict[str, Any]
 """Where a camera is and how it looks; only to be given back to `Navigation.set_state`."""
@@ -96,10 +96,9 @@ class Navigation:
 
     def tick(self, seconds: float) -> bool:
         """Move on by so much time; whether a motion is still to go on."""
-        for controller in self._controllers.values():
-            controller.tick()
+        acts = [c.tick() is not None for c in self._controllers.values()]
         if self._goal is None:
-            return False
+            return any(acts)
         eye, target = self._goal
         here, there = np.array(self.camera.local.position), self.target
         step = 1 - math.exp(-seconds / _CATCH_UP)

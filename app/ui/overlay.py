@@ -25,6 +25,8 @@ class Overlay:
         self._ends = gfx.Points(
             nothing, gfx.PointsMaterial(size=9, aa=True, depth_test=False, depth_write=False)
         )
+        for thing in (self._measures, self._ends):
+            thing.render_order = 1
         self.group = gfx.Group()
         self.group.add(self._box, self._measures, self._ends)
 

@@ -42,7 +42,6 @@ fn vs_main(in: VertexInput) -> Varyings {
     varyings.position = vec4<f32>(clip);
     varyings.color = vec3<f32>(srgb2physical(unpack4x8unorm(packed.w).rgb));
     varyings.elementIndex = u32(in.point);
-    varyings.pick_idx = u32(in.point);
     return varyings;
 }
 
@@ -50,9 +49,6 @@ fn vs_main(in: VertexInput) -> Varyings {
 fn fs_main(varyings: Varyings) -> FragmentOutput {
     var out: FragmentOutput;
     out.color = vec4<f32>(varyings.color, u_material.opacity);
-    $$ if write_pick
-    out.pick = pick_pack(u32(u_wobject.global_id), 20) + pick_pack(varyings.pick_idx, 26);
-    $$ endif
     return out;
 }
 """
@@ -101,7 +97,7 @@ class PackedCloudMaterial(gfx.Material):
     )
 
     def __init__(self, size: float, **kwargs: Any) -> None:
-        super().__init__(pick_write=True, **kwargs)
+        super().__init__(**kwargs)
         self.set(size=size, threshold=0, masks=0, low=-EVERYWHERE, high=EVERYWHERE)
 
     def set(self, **values: Any) -> bool:
@@ -138,9 +134,6 @@ class PackedCloud(gfx.WorldObject):
     def count(self) -> int:
         """How many points it has."""
         return int(self.geometry.points.nitems)
-
-    def _wgpu_get_pick_info(self, pick_value: int) -> dict[str, int]:
-        return {"vertex_index": pick_value >> 20 & (1 << 26) - 1}
 
     def draw_share(self, begin: float, end: float) -> None:
         """Draw only the points between two shares (0 to 1) of the whole."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtWidgets import QProgressBar, QSplitter, QVBoxLayout, QWidget
 
@@ -33,7 +35,7 @@ class RunDisplay(QWidget):
         super().__init__()
         self.progress = QProgressBar(textVisible=False)
         self.progress.setFixedHeight(3)
-        self.video, self.depth = ImageView(tr("No images yet")), DepthView()
+        self.video_view, self.depth_view = ImageView(tr("No images yet")), DepthView()
         self.timeline = Timeline()
         self.view = ScenePanel(export)
         self.status = StatusBar(_figures())
@@ -42,10 +44,10 @@ class RunDisplay(QWidget):
         column = QVBoxLayout(film)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(style.GAP)
-        column.addWidget(self.video, stretch=1)
+        column.addWidget(self.video_view, stretch=1)
         column.addWidget(self.timeline)
         self._video_panel = Panel(tr("Video"), film)
-        self._depth_panel = Panel(tr("Depth"), self.depth)
+        self._depth_panel = Panel(tr("Depth"), self.depth_view)
         self._images = QSplitter(Qt.Orientation.Vertical, handleWidth=style.GAP)
         self._images.addWidget(self._video_panel)
         self._images.addWidget(self._depth_panel)
@@ -71,8 +73,8 @@ class RunDisplay(QWidget):
         self.view.banner.hide()
         self.view.show_hint(None)
         self.view.scene.clear()
-        self.video.set_image(None)
-        self.depth.set_depth(None)
+        self.video_view.set_image(None)
+        self.depth_view.set_depth(None)
         self._video_panel.set_note("")
         self._depth_panel.set_note("")
         self.view.set_note(HOW_TO_MOVE)
@@ -86,7 +88,7 @@ class RunDisplay(QWidget):
 
     def show_frame(self, frame: Frame, decision: Decision) -> None:
         """The newest frame, and whether it became a keyframe."""
-        self.video.set_image(frame.image)
+        self.video_view.set_image(frame.image)
         text = (
             tr("Frame {number} keyframe: {reason}")
             if decision.accepted
@@ -102,17 +104,19 @@ class RunDisplay(QWidget):
         for position, keyframe in packed.items():
             self.view.scene.add_packed(position, keyframe)
         newest = growth.views[-1]
-        self.depth.set_depth(newest.depth)
-        note = tr("Keyframe {keyframe}, frame {frame}")
-        self._depth_panel.set_note(
-            note.format(keyframe=newest.position + 1, frame=newest.frame + 1)
-        )
+        self.show_depth(newest.depth, newest.position, newest.frame)
         latency = time.perf_counter() - growth.accepted
         speed = tr("{value} views/s").format(value=f"{growth.views_per_second:.1f}")
         self.status.set_figure("keyframes", f"{len(growth.keyframes)}")
         self.status.set_figure("speed", speed)
         self.status.set_figure("latency", f"{latency:.2f} s")
         self.status.set_figure("memory", f"{growth.peak_memory / 2**20:.0f} MiB")
+
+    def show_depth(self, depth: NDArray[np.float32], position: int, frame: int) -> None:
+        """The depth [H,W] of a keyframe at a position, which is a frame of the source."""
+        self.depth_view.set_depth(depth)
+        note = tr("Keyframe {keyframe}, frame {frame}")
+        self._depth_panel.set_note(note.format(keyframe=position + 1, frame=frame + 1))
 
     def show_accuracy(self, accuracy: Accuracy, lane: int = 0) -> None:
         """How far the run is off the truth."""

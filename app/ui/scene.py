@@ -108,7 +108,7 @@ def pack_keyframe(
 def _look_up(
     picture: NDArray[np.uint8], points: NDArray[np.float32], intrinsic: NDArray[np.floating]
 ) -> NDArray[np.uint8]:
-    """The values [N] of a picture [H,W] where a camera sees points [N,3] of its frame; 0 outside."""
+    """Values [N] of a picture [H,W] where a camera sees points [N,3] of its frame; 0 outside."""
     u, v, z = (points @ intrinsic.T.astype(np.float32)).T
     with np.errstate(divide="ignore", invalid="ignore"):
         columns, rows = np.rint(u / z), np.rint(v / z)
@@ -191,13 +191,21 @@ class Scene:
         for position in self.shown_positions:
             keyframe = self.keyframes[position]
             in_camera, keyframe_colors, keyframe_rank = unpack_points(keyframe.packed)
-            world = keyframe.to_world(in_camera)
-            keep = (keyframe_rank >= self.threshold) & self._inside(world)
-            keep &= unpack_flags(keyframe.packed) & self.mask_bits == 0
-            points.append(world[keep])
+            keep = self.shows(keyframe, keyframe.packed)
+            points.append(keyframe.to_world(in_camera[keep]))
             colors.append(keyframe_colors[keep])
             rank.append(keyframe_rank[keep])
         return PointCloud(np.concatenate(points), np.concatenate(colors), np.concatenate(rank))
+
+    def shows(self, keyframe: SceneKeyframe, packed: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """Whether packed points [N,4] of a keyframe that is switched on are shown, [N]."""
+        keep: NDArray[np.bool_] = packed[:, 3] >> 24 >= self.threshold
+        if self.mask_bits:
+            keep &= unpack_flags(packed) & self.mask_bits == 0
+        if self.crop is not None:
+            points = np.ascontiguousarray(packed[:, :3]).view(np.float32)
+            keep &= self._inside(keyframe.to_world(points))
+        return keep
 
     def selection(self, keyframes: Sequence[Keyframe], *origin: str) -> Selection:
         """What is shown, of the keyframes [S] of the reconstruction, for an export."""
@@ -238,11 +246,7 @@ class Scene:
         count = int(keyframe.counts[shown, self.threshold].sum())
         if self.crop is None or self._inside(keyframe.to_world(keyframe.extent)).all():
             return count
-        points, _, rank = unpack_points(keyframe.packed)
-        keep = rank >= self.threshold
-        if self.mask_bits:
-            keep &= unpack_flags(keyframe.packed) & self.mask_bits == 0
-        return int(np.count_nonzero(self._inside(keyframe.to_world(points[keep]))))
+        return int(np.count_nonzero(self.shows(keyframe, keyframe.packed)))
 
 
 def frustum_segments(keyframe: SceneKeyframe, length: float) -> NDArray[np.float32]:

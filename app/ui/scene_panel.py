@@ -22,6 +22,7 @@ from app.ui.tools import CropTool, KeyframeCard, KeyframeList, MeasureTool, View
 from app.ui.tools.look import wear
 
 HOW_TO_MOVE = "Drag to orbit, right drag to pan, wheel to zoom"
+"""Of the first mode, for the window."""
 
 DRAWER = 236
 """Width of the drawer in logical pixels."""
@@ -56,7 +57,7 @@ class ScenePanel(Panel):
         self._drawer = QFrame()
         self._pages = QStackedLayout(self._drawer)
         self._lay_out(content)
-        self.set_note(HOW_TO_MOVE)
+        self.set_note(how_to_move("orbit"))
         self._connect()
         self._on_confidence(self.confidence.value)
         wear(self)
@@ -122,6 +123,7 @@ class ScenePanel(Panel):
                 lambda on, action=action, page=page: self._on_drawer(on, action, page)
             )
         bar.measure.toggled.connect(self._on_measure)
+        bar.modes.triggered.connect(lambda action: self.set_note(how_to_move(action.data())))
         self.measure.scale_changed.connect(self.crop.refresh)
         self.scene.keyframe_picked.connect(self._on_picked)
         self.scene.nothing_picked.connect(self._on_nothing)
@@ -159,6 +161,15 @@ class ScenePanel(Panel):
             self.bar.measure.setChecked(False)
         else:
             self.card.close_card()
+
+
+def how_to_move(mode: str) -> str:
+    """What the mouse does in a mode of `MODES`."""
+    if mode == "fly":
+        return tr("W A S D to move, drag to look around, wheel for speed")
+    if mode == "trackball":
+        return tr("Drag to turn, right drag to pan, wheel to zoom")
+    return tr("Drag to orbit, right drag to pan, wheel to zoom")
 
 
 def _share_words(hidden: int) -> str:

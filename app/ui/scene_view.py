@@ -13,8 +13,9 @@ from app.ui import style
 from app.ui.adapter import Adapter, find_adapter
 from app.ui.navigation import MODES, CameraState
 from app.ui.panels import label
+from app.ui.picking import Pick
 from app.ui.scene import Box, Scene, SceneKeyframe, pack_keyframe
-from app.ui.stage import Pick, Stage
+from app.ui.stage import Stage
 from app.ui.texts import tr
 
 
@@ -195,7 +196,7 @@ class SceneView(QWidget):
             self._stage.overlay.set_measures(points)
             self._stage.sync()
 
-    def on_screen(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+    def on_screen(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
         """Logical pixels and depth [N,3] of world points [N,3]; depth is below 0 behind."""
         return self._stage.on_screen(points) if self._stage else np.full((len(points), 3), -1.0)
 

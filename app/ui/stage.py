@@ -2,8 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pygfx as gfx
@@ -19,25 +17,9 @@ from app.ui.framing import viewpoint
 from app.ui.navigation import CameraState, Navigation
 from app.ui.overlay import Overlay
 from app.ui.pace import Pace
-from app.ui.packed_cloud import EVERYWHERE, PackedCloud, PackedCloudMaterial, unpack_points
+from app.ui.packed_cloud import EVERYWHERE, PackedCloud, PackedCloudMaterial
+from app.ui.picking import Pick, pick, to_screen
 from app.ui.scene import Scene
-
-CLICK = 4
-"""Logical pixels that the pointer may move between press and release of a click."""
-
-_AROUND = [(0, 0), (3, 0), (-3, 0), (0, 3), (0, -3), (4, 4), (-4, 4), (4, -4), (-4, -4)]
-"""Where a click looks for something, in logical pixels: a point is small."""
-
-
-@dataclass(frozen=True)
-class Pick:
-    """What was clicked: a keyframe by its position, and where it was one of its points, that
-    point [3] in the frame of the keyframe's camera, as it was packed, and its rank.
-    """
-
-    position: int
-    point: NDArray[np.float32] | None = None
-    rank: int | None = None
 
 
 class Stage:
@@ -78,8 +60,8 @@ class Stage:
         self._share_drawn = 0.0
         self._ticked = time.perf_counter()
         self.passes_drawn = 0
-        self._pressed: tuple[float, float] | None = None
-        self._renderer.add_event_handler(self._on_pointer, "pointer_down", "pointer_up", "wheel")
+        self.canvas.clicked.connect(self._on_click)
+        self.canvas.dragged.connect(self._take_camera)
         self.canvas.request_draw(self._draw)
         self.recolor()
         self.frame()
@@ -193,24 +175,15 @@ class Stage:
         self._seen_from = self._camera.camera_matrix.tobytes()
         self.canvas.request_draw()
 
-    def on_screen(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+    def on_screen(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
         """Logical pixels and depth [N,3] of world points [N,3]; depth is below 0 behind it."""
-        clip = np.column_stack([points, np.ones(len(points))]) @ self._camera.camera_matrix.T
-        place = (clip[:, :2] / clip[:, 3:] * [0.5, -0.5] + 0.5) * self.canvas.get_logical_size()
-        return np.column_stack([place, clip[:, 3]])
+        return to_screen(points, self._camera.camera_matrix, self.canvas.get_logical_size())
 
     def pick(self, x: float, y: float) -> Pick | None:
-        """What is drawn at or very near to a place in logical pixels."""
-        for dx, dy in _AROUND:
-            info = self._renderer.pick(x + dx, y + dy)
-            thing = info["world_object"]
-            if isinstance(thing, PackedCloud):
-                for position, cloud in self._clouds.items():
-                    if cloud is thing:
-                        return self._point(position, info["vertex_index"])
-            if thing and (camera := self.marks.position_of(thing, info)) is not None:
-                return Pick(camera)
-        return None
+        """What is shown at or very near to a place in logical pixels."""
+        cameras = self.marks.corners if self.marks.group.visible else {}
+        size = self.canvas.get_logical_size()
+        return pick(self._scene, cameras, self._camera.camera_matrix, size, (x, y))
 
     def draw_now(self) -> None:
         """Draw all points at once, so that a grab shows them."""
@@ -219,30 +192,12 @@ class Stage:
         self.canvas.force_draw()
         self._pace = pace
 
-    def _point(self, position: int, index: int) -> Pick:
-        packed = self._scene.keyframes[position].packed
-        points, _, rank = unpack_points(packed[index : index + 1])
-        return Pick(position, points[0], int(rank[0]))
-
     def _drop(self, position: int) -> None:
         if position in self._clouds:
             self._world.remove(self._clouds.pop(position))
 
-    def _on_pointer(self, event: Any) -> None:
-        if event.type == "pointer_up":
-            pressed, self._pressed = self._pressed, None
-            if pressed and event.button == 1 and np.hypot(*self._way(event, pressed)) <= CLICK:
-                self.clicked(self.pick(event.x, event.y))
-            elif pressed:
-                self._take_camera()
-        elif event.type == "wheel":
-            self._take_camera()
-        else:
-            self._pressed = event.x, event.y
-
-    @staticmethod
-    def _way(event: Any, start: tuple[float, float]) -> tuple[float, float]:
-        return event.x - start[0], event.y - start[1]
+    def _on_click(self, x: float, y: float) -> None:
+        self.clicked(self.pick(x, y))
 
     def _take_camera(self) -> None:
         self._navigation.follow(None)
@@ -300,7 +255,7 @@ class Stage:
         shown = set(self._scene.shown_positions)
         for position, cloud in self._clouds.items():
             cloud.shown = cloud.visible = position in shown
-        if self._has_grown and self.follows and shown:
+        if self.follows and shown:
             self.look_along(max(shown))
         elif self._has_grown and not self.moved_by_user:
             self.frame()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Signal
@@ -14,17 +15,17 @@ from PySide6.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 from app.capture import SourceError, open_source
 from app.engine import Engine
 from app.errors import AppError
-from app.export import Selection
 from app.live import OpenSource
 from app.reconstruction import Keyframe
 from app.ui import dialogs, habits, hints
-from app.ui.choices import Choice, bundle_choice, source_choice
+from app.ui.choices import Choice
 from app.ui.choosers import ModelChooser, SourceChooser
 from app.ui.controls import RunBar, State
-from app.ui.dropping import GatheredImages, understand
 from app.ui.exporting import Exporter, ask_export
 from app.ui.menus import Actions, menu_table
+from app.ui.opening import Opener
 from app.ui.planning import USUAL_VIEWS, Plan
+from app.ui.recording import new_session_folder
 from app.ui.run_display import RunDisplay
 from app.ui.scene import SceneKeyframe
 from app.ui.session import Beginning, Growth, Session
@@ -55,13 +56,12 @@ class MainWindow(QMainWindow):
         """Whether the user has chosen another language: the window closed to be made anew."""
         self.settings = settings or Settings()
         self._start_engine = start_engine
-        self._open_source = open_source
         self._session: Session | None = None
         self._state = State.IDLE
         self._started = 0.0
         self._origin = ""
         self._growth: Growth | None = None
-        self._gathered: GatheredImages | None = None
+        self._keyframes: Sequence[Keyframe] = []
         self._demo = sources[0] if sources else None
 
         self.setWindowTitle("Pocket VGGT")
@@ -73,6 +73,7 @@ class MainWindow(QMainWindow):
         self.plan = Plan(self._bar, self.settings.get("views", USUAL_VIEWS), self)
         self.display = RunDisplay(self._ask_export)
         self.view, self.status = self.display.view, self.display.status
+        self.opener = Opener(self.sources, self.models, self.display, open_source, self)
         root = QWidget()
         layout = QVBoxLayout(root)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -120,7 +121,9 @@ class MainWindow(QMainWindow):
         self.failure = ""
         self.display.clear()
         self._started = time.perf_counter()
-        self._growth = None
+        self._growth, self._keyframes = None, []
+        self.opener.recording.keep_for(source.value)
+        record_to = new_session_folder() if self.actions_["record"].isChecked() else None
         overlap = self.plan.overlap
         made = ["python", "-m", "app", "reconstruct", source.value, "--bundle", model.value]
         made += ["--views", str(views), "--overlap", str(overlap), "--out", "DIR"]
@@ -130,9 +133,10 @@ class MainWindow(QMainWindow):
             Path(model.value),
             self._start_engine,
             self,
-            open_source=self._open_source,
+            open_source=self.opener.open_source,
             views=views,
             overlap=overlap,
+            record_to=record_to,
         )
         session.began.connect(self._on_began)
         session.frame_ready.connect(self._on_frame)
@@ -166,31 +170,12 @@ class MainWindow(QMainWindow):
 
     def export(self, name: str, path: Path) -> None:
         """Write the points that are shown in the format of this name; see `exporter.ended`."""
-        keyframes: Sequence[Keyframe] = self._growth.keyframes if self._growth else []
-        quantile = self.view.scene.scene.quantile
+        selection = self.view.scene.selection(self._keyframes)
         again = ["python", "-m", "app", "export", "DIR", "--format", name, "--out", path.name]
-        again += ["--quantile", f"{quantile:g}", "--voxel", "0"]
-        origin = (self._origin, f"the same: {shlex.join(again)}")
-        self.exporter.start(name, path, Selection(keyframes, quantile, origin=origin))
+        origin = (self._origin, f"the same: {shlex.join([*again, *selection.arguments()])}")
+        self.exporter.start(name, path, replace(selection, origin=origin))
         self.status.offer_cancel(self.exporter.cancel)
         self._refresh()
-
-    def open_paths(self, paths: Sequence[Path]) -> None:
-        """Make what was dropped the source or the model, or say why it is neither."""
-        found = understand(paths)
-        self.view.banner.hide()
-        if isinstance(found, str):
-            self.view.banner.show_text(found)
-        elif found.kind == "model":
-            self.models.add(bundle_choice(found.path))
-        elif found.kind == "source":
-            self.sources.add(source_choice(str(found.path)))
-        else:
-            try:
-                self._gathered = GatheredImages(paths)
-                self.sources.add(self._gathered.choice)
-            except AppError as error:
-                self.view.banner.show_text(hints.fault_words(error))
 
     def follow_system(self) -> None:
         """Take the system's colours where the user wants the theme to be as the system."""
@@ -204,13 +189,14 @@ class MainWindow(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         event.acceptProposedAction()
         urls = event.mimeData().urls()
-        self.open_paths([Path(url.toLocalFile()) for url in urls if url.isLocalFile()])
+        self.opener.open_paths([Path(url.toLocalFile()) for url in urls if url.isLocalFile()])
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._session:
             self._session.abandon()
         self.exporter.close()
         self.plan.stop()
+        self.opener.recording.wait()
         habits.remember(self)
         super().closeEvent(event)
 
@@ -235,7 +221,7 @@ class MainWindow(QMainWindow):
             self.display.show_frame(*latest)
 
     def _on_grown(self, growth: Growth, packed: dict[int, SceneKeyframe]) -> None:
-        self._growth = growth
+        self._growth, self._keyframes = growth, growth.keyframes
         self.display.show_growth(growth, packed)
         self._count_points()
 
@@ -272,7 +258,14 @@ class MainWindow(QMainWindow):
 
     def _refresh(self) -> None:
         self._bar.show_state(self._state, self._is_ready())
-        for name in ("open_video", "open_folder", "open_bundle"):
+        for name in (
+            "open_video",
+            "open_folder",
+            "open_session",
+            "open_bundle",
+            "record",
+            "camera",
+        ):
             self.actions_[name].setEnabled(self.is_idle)
         self.actions_["demo"].setEnabled(self._is_ready() and self._demo is not None)
         self._refresh_model()
@@ -296,6 +289,10 @@ class MainWindow(QMainWindow):
             return hints.no_model(self.models.ask_bundle)
         return hints.nothing_captured(self._demo, self._play, self.sources.ask_video)
 
+    def _play_demo(self) -> None:
+        if self._demo:
+            self._play(self._demo)
+
     def _play(self, source: Choice) -> None:
         self.sources.add(source)
         self.start()
@@ -305,6 +302,10 @@ class MainWindow(QMainWindow):
             self.plan.look(Path(self.models.choice.value))
         self._refresh()
 
+    def _on_opened(self) -> None:
+        self._keyframes = self.opener.recording.keyframes
+        self._enter(State.IDLE, tr("Session opened"))
+
     def _ask_export(self) -> None:
         if self.actions_["export"].isEnabled() and (choice := ask_export(self)):
             self.export(*choice)
@@ -313,7 +314,8 @@ class MainWindow(QMainWindow):
         self.sources.picked.connect(self._refresh)
         self.models.picked.connect(self._look_at_model)
         self.plan.changed.connect(self._refresh_model)
-        self.view.confidence.changed.connect(self._count_points)
+        self.view.scene.selection_changed.connect(self._count_points)
+        self.opener.recording.opened.connect(self._on_opened)
         self.exporter.progress.connect(self._on_export_progress)
         self.exporter.ended.connect(self._on_export_ended)
         self.actions_.wire(
@@ -321,6 +323,9 @@ class MainWindow(QMainWindow):
                 "open_video": self.sources.ask_video,
                 "open_folder": self.sources.ask_folder,
                 "open_bundle": self.models.ask_bundle,
+                "open_session": self.opener.ask_session,
+                "record": self._refresh,
+                "camera": self.opener.ask_camera,
                 "export": self._ask_export,
                 "quit": self.close,
                 "start": self.start,
@@ -328,7 +333,7 @@ class MainWindow(QMainWindow):
                 "stop": self.stop,
                 "points_smaller": lambda: self.view.point_size.step(-1),
                 "points_larger": lambda: self.view.point_size.step(1),
-                "demo": lambda: self._demo and self._play(self._demo),
+                "demo": self._play_demo,
                 "model": self._show_model,
                 "shortcuts": lambda: dialogs.shortcut_sheet(self, self.actions_.sheet()).open(),
                 "about": lambda: dialogs.about_dialog(self).open(),

@@ -9,11 +9,14 @@ import pytest
 from numpy.testing import assert_allclose
 from walls import SIZE, make_keyframe
 
+from app.arguments import Parser, add_selection
 from app.capture._cv2 import cv2
 from app.errors import AppError
 from app.export import Selection, read_reconstruction, write_reconstruction
+from app.export.command import selected
 from app.export.images import color_depth
 from app.export.points import write_ply, write_tum
+from app.export.selection import median_depth
 from app.files import new_folder, write_file
 from app.geometry import quaternion_to_matrix
 from app.reconstruction import Keyframe, PointCloud, build_cloud, keyframe_cloud
@@ -111,6 +114,58 @@ def test_a_reconstruction_is_read_again(keyframes: list[Keyframe], tmp_path: Pat
         assert_allclose(read.intrinsic, written.intrinsic, atol=1e-4)
         assert_allclose(read.depth, written.depth, atol=1e-4)
         np.testing.assert_array_equal(read.confidence, 1.0 + confidence_rank(written.confidence))
+
+
+def test_masks_and_absent_keyframes_are_left_out(keyframes: list[Keyframe]) -> None:
+    keyframes[1].image[:10] = 4
+    keyframes[2].image[:] = 250
+    everything = Selection(keyframes).cloud
+    chosen = Selection(keyframes, masks=("black", "white"), without=(0, 3), metres_per_unit=2.5)
+    assert [k.index for k in chosen.keyframes] == [1, 2]
+    assert not chosen.depth(keyframes[1])[:10].any()
+    assert not chosen.depth(keyframes[2]).any()
+    assert 0 < len(chosen.cloud.points) < len(everything.points) / 2
+    assert chosen.cloud.colors.max(axis=1).min() >= 16
+    settings = "\n".join(chosen.comments())
+    assert "without black and white pixels, without keyframes 1,4" in settings
+    assert "one unit of length is 2.5 m" in settings
+
+
+def test_the_options_of_a_selection_choose_the_same(keyframes: list[Keyframe]) -> None:
+    keyframes[1].image[:10] = 4
+    chosen = Selection(
+        keyframes,
+        quantile=0.25,
+        voxel=0.02 * median_depth(keyframes),
+        crop=((-1, -1, 0), (1, 1, 9)),
+        masks=("black",),
+        without=(2,),
+        metres_per_unit=0.5,
+    )
+    parser = Parser()
+    add_selection(parser)
+    again = selected(parser.parse_args(chosen.arguments()), keyframes)
+    np.testing.assert_array_equal(again.cloud.points, chosen.cloud.points)
+    assert again.comments() == chosen.comments()
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (["--masks", "sky,grass"], "'grass' is none of sky, black, white"),
+        (["--without", "0"], "not a whole number"),
+        (["--without", "2,9"], "--without 9: there are 4 keyframes"),
+        (["--without", "1,2,3,4"], "leaves no keyframe"),
+        (["--metres-per-unit", "-1"], "not a number above 0"),
+    ],
+)
+def test_options_that_choose_nothing_are_one_line(
+    options: list[str], what: str, keyframes: list[Keyframe]
+) -> None:
+    parser = Parser()
+    add_selection(parser)
+    with pytest.raises(AppError, match=what):
+        selected(parser.parse_args(options), keyframes)
 
 
 def outside(folder: Path) -> None:

@@ -49,6 +49,9 @@ class ViewBar(QWidget):
         self.redo = self._command(
             tr("Redo"), "Ctrl+Shift+Z", tr("Bring back the keyframe that was taken back"), view.redo
         )
+        # Words would take the room that the images need in a small window.
+        self.undo.setIconText("↶")
+        self.redo.setIconText("↷")
         self.reset = self._command(
             tr("Reset"), "R", tr("Look at the whole scene again"), view.reset_view
         )

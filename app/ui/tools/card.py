@@ -1,14 +1,14 @@
 """The card of a keyframe that was clicked: its picture, its depth, and what it is."""
 
 import numpy as np
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout
 
 from app.export.images import color_depth
 from app.ui import style
 from app.ui.image_view import ImageView
 from app.ui.panels import button, label, set_role
+from app.ui.picking import Pick
 from app.ui.scene_view import SceneView
-from app.ui.stage import Pick
 from app.ui.texts import tr
 
 PICTURE = (132, 99)
@@ -52,6 +52,7 @@ class KeyframeCard(QFrame):
         layout.addLayout(pictures)
         layout.addWidget(self.facts)
         layout.addLayout(buttons)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.hide()
         view.point_picked.connect(self._on_point)
         view.keyframes_changed.connect(self._on_keyframes)

@@ -2,6 +2,7 @@
 
 import numpy as np
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from app.ui import style
@@ -112,8 +113,6 @@ class CropTool(QWidget):
         self._apply()
 
     def _on_toggled(self, on: bool) -> None:
-        if on and self._is_whole:
-            self.fit_to_scene()
         self._apply()
 
     @property
@@ -123,8 +122,16 @@ class CropTool(QWidget):
     def _on_keyframes(self) -> None:
         if not self._view.scene.keyframes:
             self.on.setChecked(False)
-        elif not self.on.isChecked() and self._is_whole and self.isVisible():
+        elif self.isVisible():
+            self._fit_untouched()
+
+    def _fit_untouched(self) -> None:
+        if not self.on.isChecked() and self._is_whole:
             self.fit_to_scene()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        self._fit_untouched()
+        super().showEvent(event)
 
     def _apply(self) -> None:
         self.refresh()

@@ -13,7 +13,10 @@ QToolButton:hover {{ background: {hover}; color: {text}; }}
 QToolButton:checked {{ background: {raised}; color: {text}; border-color: {border}; }}
 QToolButton:focus {{ border-color: {accent}; }}
 QToolButton:disabled {{ color: {faint}; background: transparent; }}
-QToolButton[popupMode="2"] {{ padding-right: 16px; }}
+QToolButton[popupMode="2"] {{ padding-right: 18px; }}
+QToolButton::menu-indicator {{
+    subcontrol-origin: border; subcontrol-position: center right; right: 5px; width: 8px;
+}}
 QFrame[role="float"] {{ background: {panel}; border: 1px solid {border}; border-radius: 6px; }}
 QFrame[role="drawer"] {{ background: {panel}; border: none; border-left: 1px solid {border}; }}
 QFrame[role="divider"] {{ background: {border}; border: none; }}
@@ -30,7 +33,8 @@ QLineEdit, QDoubleSpinBox {{
     min-height: 22px; max-height: 22px; selection-background-color: {accent};
 }}
 QLineEdit:focus, QDoubleSpinBox:focus {{ border-color: {accent}; }}
-QDoubleSpinBox:disabled {{ color: {faint}; }}
+QDoubleSpinBox {{ padding: 0; }}
+QDoubleSpinBox QLineEdit {{ background: transparent; border: none; padding: 0 4px; }}
 QPushButton[role="small"], QComboBox[role="small"] {{
     padding: 0 8px; min-height: 22px; max-height: 22px;
 }}

@@ -8,8 +8,8 @@ from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QLineEdit
 
 from app.ui import style
 from app.ui.panels import button, label, set_role
+from app.ui.picking import Pick
 from app.ui.scene_view import SceneView
-from app.ui.stage import Pick
 from app.ui.texts import tr
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "ft": 0.3048, "in": 0.0254}
@@ -179,4 +179,4 @@ class MeasureTool(QFrame):
             text.setText(entry)
             text.adjustSize()
             text.move(round(x - text.width() / 2), round(y - text.height() - 8))
-            text.setVisible(depth > 0)
+            text.setVisible(bool(depth > 0))

@@ -44,14 +44,6 @@
         <translation>Kamera {index}</translation>
     </message>
     <message>
-        <source>Camera</source>
-        <translation>Kamera</translation>
-    </message>
-    <message>
-        <source>{name} (camera {index})</source>
-        <translation>{name} (Kamera {index})</translation>
-    </message>
-    <message>
         <source>4 bit</source>
         <translation>4 Bit</translation>
     </message>
@@ -76,6 +68,14 @@
         <translation>Woher die Bilder kommen</translation>
     </message>
     <message>
+        <source>Videos</source>
+        <translation>Videos</translation>
+    </message>
+    <message>
+        <source>All files</source>
+        <translation>Alle Dateien</translation>
+    </message>
+    <message>
         <source>Open video</source>
         <translation>Video öffnen</translation>
     </message>
@@ -90,6 +90,10 @@
     <message>
         <source>The network that reconstructs, in 4 bit or in full precision</source>
         <translation>Das Netz, das rekonstruiert, mit 4 Bit oder in voller Genauigkeit</translation>
+    </message>
+    <message>
+        <source>Model bundles</source>
+        <translation>Modelle</translation>
     </message>
     <message>
         <source>Open bundle</source>
@@ -202,6 +206,10 @@
     <message>
         <source>{path} could not be written: {reason}</source>
         <translation>{path} konnte nicht geschrieben werden: {reason}</translation>
+    </message>
+    <message>
+        <source>a folder *</source>
+        <translation>ein Ordner *</translation>
     </message>
     <message>
         <source>Export</source>
@@ -388,12 +396,116 @@
         <translation>&amp;Ansicht</translation>
     </message>
     <message>
-        <source>Reset view</source>
-        <translation>Ansicht zurücksetzen</translation>
+        <source>Orbit</source>
+        <translation>Umkreisen</translation>
+    </message>
+    <message>
+        <source>Drag to turn about the scene, which stays upright</source>
+        <translation>Ziehen, um die Szene zu umkreisen; sie bleibt aufrecht</translation>
+    </message>
+    <message>
+        <source>Trackball</source>
+        <translation>Trackball</translation>
+    </message>
+    <message>
+        <source>Drag to turn the scene over any way</source>
+        <translation>Ziehen, um die Szene beliebig zu drehen</translation>
+    </message>
+    <message>
+        <source>Fly</source>
+        <translation>Fliegen</translation>
+    </message>
+    <message>
+        <source>W A S D to move, drag to look around, wheel for speed</source>
+        <translation>W A S D zum Bewegen, ziehen zum Umsehen, Rad für das Tempo</translation>
+    </message>
+    <message>
+        <source>Follow</source>
+        <translation>Folgen</translation>
+    </message>
+    <message>
+        <source>Keep looking along with the newest keyframe</source>
+        <translation>Immer aus dem neuesten Schlüsselbild blicken</translation>
+    </message>
+    <message>
+        <source>Show the cameras and their path</source>
+        <translation>Die Kameras und ihren Weg zeigen</translation>
+    </message>
+    <message>
+        <source>Click two points for their distance</source>
+        <translation>Zwei Punkte für ihren Abstand anklicken</translation>
+    </message>
+    <message>
+        <source>Box</source>
+        <translation>Quader</translation>
+    </message>
+    <message>
+        <source>Switch keyframes on and off in a list</source>
+        <translation>Schlüsselbilder in einer Liste ein- und ausschalten</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>Zurücknehmen</translation>
+    </message>
+    <message>
+        <source>Take back the newest keyframe</source>
+        <translation>Das neueste Schlüsselbild zurücknehmen</translation>
+    </message>
+    <message>
+        <source>Redo</source>
+        <translation>Wiederholen</translation>
+    </message>
+    <message>
+        <source>Bring back the keyframe that was taken back</source>
+        <translation>Das zurückgenommene Schlüsselbild wieder einsetzen</translation>
     </message>
     <message>
         <source>Look at the whole scene again</source>
         <translation>Wieder die ganze Szene ansehen</translation>
+    </message>
+    <message>
+        <source>Reset</source>
+        <translation>Zurücksetzen</translation>
+    </message>
+    <message>
+        <source>How the mouse moves</source>
+        <translation>Wie die Maus bewegt</translation>
+    </message>
+    <message>
+        <source>Hide points by what they look like</source>
+        <translation>Punkte nach ihrem Aussehen ausblenden</translation>
+    </message>
+    <message>
+        <source>Hide ({count})</source>
+        <translation>Ausblenden ({count})</translation>
+    </message>
+    <message>
+        <source>Hide</source>
+        <translation>Ausblenden</translation>
+    </message>
+    <message>
+        <source>Sky</source>
+        <translation>Himmel</translation>
+    </message>
+    <message>
+        <source>Hide what looks like sky: bright, smooth, far and at the upper edge</source>
+        <translation>Ausblenden, was wie Himmel aussieht: hell, glatt, fern und am oberen Rand</translation>
+    </message>
+    <message>
+        <source>Black background</source>
+        <translation>Schwarzer Hintergrund</translation>
+    </message>
+    <message>
+        <source>Hide points that are all but black</source>
+        <translation>Fast schwarze Punkte ausblenden</translation>
+    </message>
+    <message>
+        <source>White background</source>
+        <translation>Weißer Hintergrund</translation>
+    </message>
+    <message>
+        <source>Hide points that are all but white</source>
+        <translation>Fast weiße Punkte ausblenden</translation>
     </message>
     <message>
         <source>Smaller points</source>
@@ -412,20 +524,8 @@
         <translation>Punkte größer zeichnen</translation>
     </message>
     <message>
-        <source>Follow the camera</source>
-        <translation>Der Kamera folgen</translation>
-    </message>
-    <message>
-        <source>Look from where the newest keyframe was taken</source>
-        <translation>Von dort blicken, wo das neueste Schlüsselbild aufgenommen wurde</translation>
-    </message>
-    <message>
         <source>Cameras</source>
         <translation>Kameras</translation>
-    </message>
-    <message>
-        <source>Show where the keyframes were taken from</source>
-        <translation>Zeigen, von wo die Schlüsselbilder aufgenommen wurden</translation>
     </message>
     <message>
         <source>Video and depth</source>
@@ -484,24 +584,8 @@
         <translation>Messen</translation>
     </message>
     <message>
-        <source>Distance between two points that you click</source>
-        <translation>Abstand zweier angeklickter Punkte</translation>
-    </message>
-    <message>
-        <source>Crop box</source>
-        <translation>Ausschnitt</translation>
-    </message>
-    <message>
         <source>Show and export only what lies in a box</source>
         <translation>Nur zeigen und exportieren, was in einem Quader liegt</translation>
-    </message>
-    <message>
-        <source>Undo keyframe</source>
-        <translation>Schlüsselbild zurücknehmen</translation>
-    </message>
-    <message>
-        <source>Take the newest keyframe out of the scene</source>
-        <translation>Das neueste Schlüsselbild aus der Szene nehmen</translation>
     </message>
     <message>
         <source>Model details…</source>
@@ -680,8 +764,88 @@
         <translation>Video</translation>
     </message>
     <message>
+        <source>Depth appears with the first keyframes</source>
+        <translation>Die Tiefe erscheint mit den ersten Schlüsselbildern</translation>
+    </message>
+    <message>
+        <source>Previous keyframe</source>
+        <translation>Voriges Schlüsselbild</translation>
+    </message>
+    <message>
+        <source>Next keyframe</source>
+        <translation>Nächstes Schlüsselbild</translation>
+    </message>
+    <message>
         <source>Depth</source>
         <translation>Tiefe</translation>
+    </message>
+    <message>
+        <source>What the picture shows of a keyframe</source>
+        <translation>Was das Bild von einem Schlüsselbild zeigt</translation>
+    </message>
+    <message>
+        <source>Turbo</source>
+        <translation>Turbo</translation>
+    </message>
+    <message>
+        <source>Viridis</source>
+        <translation>Viridis</translation>
+    </message>
+    <message>
+        <source>Grey</source>
+        <translation>Grau</translation>
+    </message>
+    <message>
+        <source>Colours of the picture</source>
+        <translation>Farben des Bildes</translation>
+    </message>
+    <message>
+        <source>Lock</source>
+        <translation>Festhalten</translation>
+    </message>
+    <message>
+        <source>Keep this range of depth for all keyframes</source>
+        <translation>Diesen Tiefenbereich für alle Schlüsselbilder behalten</translation>
+    </message>
+    <message>
+        <source>Nearest depth</source>
+        <translation>Nächste Tiefe</translation>
+    </message>
+    <message>
+        <source>Farthest depth</source>
+        <translation>Fernste Tiefe</translation>
+    </message>
+    <message>
+        <source>unsure</source>
+        <translation>unsicher</translation>
+    </message>
+    <message>
+        <source>sure</source>
+        <translation>sicher</translation>
+    </message>
+    <message>
+        <source>near {depth}</source>
+        <translation>nah {depth}</translation>
+    </message>
+    <message>
+        <source>far {depth}</source>
+        <translation>fern {depth}</translation>
+    </message>
+    <message>
+        <source>depth {depth}</source>
+        <translation>Tiefe {depth}</translation>
+    </message>
+    <message>
+        <source>no depth</source>
+        <translation>keine Tiefe</translation>
+    </message>
+    <message>
+        <source>, surer than {share} %</source>
+        <translation>, sicherer als {share} %</translation>
+    </message>
+    <message>
+        <source>Depth in the network&apos;s own scale, without a unit</source>
+        <translation>Tiefe im Maßstab des Netzes, ohne Einheit</translation>
     </message>
     <message>
         <source>Frame {number} keyframe: {reason}</source>
@@ -796,6 +960,14 @@
         <translation>Exportiert</translation>
     </message>
     <message>
+        <source>Plug the camera in again, then press Resume.</source>
+        <translation>Die Kamera wieder anschließen, dann auf Fortsetzen drücken.</translation>
+    </message>
+    <message>
+        <source>Interrupted</source>
+        <translation>Unterbrochen</translation>
+    </message>
+    <message>
         <source>Done in {seconds} s</source>
         <translation>Fertig in {seconds} s</translation>
     </message>
@@ -804,8 +976,230 @@
         <translation>Durch einen Fehler beendet</translation>
     </message>
     <message>
+        <source>Open session</source>
+        <translation>Aufzeichnung öffnen</translation>
+    </message>
+    <message>
+        <source>Session opened</source>
+        <translation>Aufzeichnung geöffnet</translation>
+    </message>
+    <message>
         <source>Model details</source>
         <translation>Modell im Einzelnen</translation>
+    </message>
+    <message>
+        <source>Confidence</source>
+        <translation>Sicherheit</translation>
+    </message>
+    <message>
+        <source>Hides the points that are least sure</source>
+        <translation>Blendet die unsichersten Punkte aus</translation>
+    </message>
+    <message>
+        <source>Point size</source>
+        <translation>Punktgröße</translation>
+    </message>
+    <message>
+        <source>{size} px</source>
+        <translation>{size} px</translation>
+    </message>
+    <message>
+        <source>Side of a point on the screen ([ and ])</source>
+        <translation>Seitenlänge eines Punktes auf dem Bildschirm ([ und ])</translation>
+    </message>
+    <message>
+        <source>Write what is shown: points, a surface, COLMAP … (Ctrl+E)</source>
+        <translation>Schreiben, was zu sehen ist: Punkte, eine Fläche, COLMAP … (Strg+E)</translation>
+    </message>
+    <message>
+        <source>3D view</source>
+        <translation>3D-Ansicht</translation>
+    </message>
+    <message>
+        <source>Drag to turn, right drag to pan, wheel to zoom</source>
+        <translation>Ziehen zum Drehen, rechts ziehen zum Verschieben, Rad zum Zoomen</translation>
+    </message>
+    <message>
+        <source>Drag to orbit, right drag to pan, wheel to zoom</source>
+        <translation>Ziehen zum Umkreisen, rechts ziehen zum Verschieben, Rad zum Zoomen</translation>
+    </message>
+    <message>
+        <source>best {share} %</source>
+        <translation>beste {share} %</translation>
+    </message>
+    <message>
+        <source>all points</source>
+        <translation>alle Punkte</translation>
+    </message>
+    <message>
+        <source>The 3D view is off: no graphics adapter was found.
+Video, depth and export work without it. To see the cloud here, install a graphics driver; on Debian and Ubuntu: sudo apt install mesa-vulkan-drivers</source>
+        <translation>Die 3D-Ansicht ist aus: Es wurde kein Grafikadapter gefunden.
+Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen Grafiktreiber installieren; unter Debian und Ubuntu: sudo apt install mesa-vulkan-drivers</translation>
+    </message>
+    <message>
+        <source>No picture</source>
+        <translation>Kein Bild</translation>
+    </message>
+    <message>
+        <source>No depth</source>
+        <translation>Keine Tiefe</translation>
+    </message>
+    <message>
+        <source>Close (Esc)</source>
+        <translation>Schließen (Esc)</translation>
+    </message>
+    <message>
+        <source>Go there</source>
+        <translation>Dorthin</translation>
+    </message>
+    <message>
+        <source>Look along with this keyframe</source>
+        <translation>Aus diesem Schlüsselbild blicken</translation>
+    </message>
+    <message>
+        <source>Switch off</source>
+        <translation>Ausschalten</translation>
+    </message>
+    <message>
+        <source>Hide this keyframe and its points</source>
+        <translation>Dieses Schlüsselbild und seine Punkte ausblenden</translation>
+    </message>
+    <message>
+        <source>Keyframe {number}</source>
+        <translation>Schlüsselbild {number}</translation>
+    </message>
+    <message>
+        <source>Frame {number}</source>
+        <translation>Bild {number}</translation>
+    </message>
+    <message>
+        <source>Point surer than {share} % of its picture</source>
+        <translation>Punkt sicherer als {share} % seines Bildes</translation>
+    </message>
+    <message>
+        <source>Only what is in the box</source>
+        <translation>Nur was im Quader liegt</translation>
+    </message>
+    <message>
+        <source>Hides all points outside, here and in exports</source>
+        <translation>Blendet alle Punkte außerhalb aus, hier und in Exporten</translation>
+    </message>
+    <message>
+        <source>Fit to scene</source>
+        <translation>An Szene anpassen</translation>
+    </message>
+    <message>
+        <source>Make the box as large as the scene is now</source>
+        <translation>Den Quader so groß machen, wie die Szene jetzt ist</translation>
+    </message>
+    <message>
+        <source>Left</source>
+        <translation>Links</translation>
+    </message>
+    <message>
+        <source>Right</source>
+        <translation>Rechts</translation>
+    </message>
+    <message>
+        <source>Top</source>
+        <translation>Oben</translation>
+    </message>
+    <message>
+        <source>Bottom</source>
+        <translation>Unten</translation>
+    </message>
+    <message>
+        <source>Near</source>
+        <translation>Nah</translation>
+    </message>
+    <message>
+        <source>Far</source>
+        <translation>Fern</translation>
+    </message>
+    <message>
+        <source>End of the box, as the first camera saw the scene</source>
+        <translation>Ende des Quaders, wie die erste Kamera die Szene sah</translation>
+    </message>
+    <message>
+        <source>Double click: look along with this keyframe</source>
+        <translation>Doppelklick: aus diesem Schlüsselbild blicken</translation>
+    </message>
+    <message>
+        <source>Only this</source>
+        <translation>Nur dieses</translation>
+    </message>
+    <message>
+        <source>Switch all others off</source>
+        <translation>Alle anderen ausschalten</translation>
+    </message>
+    <message>
+        <source>All</source>
+        <translation>Alle</translation>
+    </message>
+    <message>
+        <source>Switch all keyframes on</source>
+        <translation>Alle Schlüsselbilder einschalten</translation>
+    </message>
+    <message>
+        <source>{on} of {all} on</source>
+        <translation>{on} von {all} an</translation>
+    </message>
+    <message>
+        <source>{all} keyframes</source>
+        <translation>{all} Schlüsselbilder</translation>
+    </message>
+    <message>
+        <source>{length} units</source>
+        <translation>{length} Einheiten</translation>
+    </message>
+    <message>
+        <source>known length</source>
+        <translation>bekannte Länge</translation>
+    </message>
+    <message>
+        <source>Unit of the known length, and of all lengths from then on</source>
+        <translation>Einheit der bekannten Länge und aller Längen danach</translation>
+    </message>
+    <message>
+        <source>Set scale</source>
+        <translation>Maßstab setzen</translation>
+    </message>
+    <message>
+        <source>The last distance is this long: show all lengths in this unit</source>
+        <translation>Der letzte Abstand ist so lang: alle Längen in dieser Einheit zeigen</translation>
+    </message>
+    <message>
+        <source>Clear</source>
+        <translation>Löschen</translation>
+    </message>
+    <message>
+        <source>Remove all measured lines</source>
+        <translation>Alle gemessenen Strecken entfernen</translation>
+    </message>
+    <message>
+        <source>Forget scale</source>
+        <translation>Maßstab vergessen</translation>
+    </message>
+    <message>
+        <source>Show lengths in the network&apos;s own units again</source>
+        <translation>Längen wieder in den Einheiten des Netzes zeigen</translation>
+    </message>
+    <message>
+        <source>No point there: click right on one</source>
+        <translation>Dort ist kein Punkt: genau einen anklicken</translation>
+    </message>
+    <message>
+        <source>Click the other end</source>
+        <translation>Das andere Ende anklicken</translation>
+    </message>
+    <message>
+        <source>Distance: {length}</source>
+        <translation>Abstand: {length}</translation>
+    </message>
+    <message>
+        <source>Click two points</source>
+        <translation>Zwei Punkte anklicken</translation>
     </message>
 </context>
 </TS>

@@ -86,7 +86,7 @@ def test_a_run_fills_the_views_of_video_and_depth(driver: Any, room: Any) -> Non
     window = driver.window
     image, depth = room.render(room.walk()[-1])
     near, far = np.quantile(depth, [0.02, 0.98])
-    video, picture = window.display.video, window.display.depth._picture
+    video, picture = window.display.video_view, window.display.depth_view._picture
     for widget, expected in ((video, image), (picture, color_depth(depth, near, far))):
         shown = pixels(widget)
         scale = min(shown.shape[0] / room.size[0], shown.shape[1] / room.size[1])
@@ -95,9 +95,9 @@ def test_a_run_fills_the_views_of_video_and_depth(driver: Any, room: Any) -> Non
             row = round(shown.shape[0] / 2 + (v + 0.5 - room.size[0] / 2) * scale)
             column = round(shown.shape[1] / 2 + (u + 0.5 - room.size[1] / 2) * scale)
             np.testing.assert_allclose(shown[row, column], expected[v, u], atol=12)
-    legend = pixels(window.display.depth._legend)
+    legend = pixels(window.display.depth_view._legend)
     assert len(np.unique(legend.reshape(-1, 3), axis=0)) > 100
-    assert window.display.depth._near.text() == f"near {near:.2f}"
+    assert window.display.depth_view._near.text() == f"near {near:.2f}"
 
 
 @needs_adapter
@@ -137,7 +137,7 @@ def test_the_window_goes_on_while_the_engine_works(driver: Any, qt: QApplication
     window = driver.window
     engine = driver.start_and_hold()
     # The engine answers only after the window has answered to these.
-    while window.display.video._image is None:
+    while window.display.video_view._image is None:
         QTest.qWait(10)
     window.view.confidence.slider.setValue(60)
     QTest.keyClick(window, "]")
