@@ -52,6 +52,9 @@ class ViewBar(QWidget):
         self.reset = self._command(
             tr("Reset"), "R", tr("Look at the whole scene again"), view.reset_view
         )
+        # There is little room, and everybody knows these.
+        self.undo.setIconText("↶")
+        self.redo.setIconText("↷")
         self._mode_button = self._menu_button(self.modes.actions(), tr("How the mouse moves"))
         self._hide_button = self._menu_button(self.masks, tr("Hide points by what they look like"))
         self._lay_out()

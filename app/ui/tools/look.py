@@ -7,7 +7,7 @@ from app.ui import style
 _SHEET = """
 QToolButton {{
     background: transparent; color: {muted}; border: 1px solid transparent; border-radius: 4px;
-    padding: 0 7px; min-height: 22px; max-height: 22px;
+    padding: 0 6px; min-height: 22px; max-height: 22px;
 }}
 QToolButton:hover {{ background: {hover}; color: {text}; }}
 QToolButton:checked {{ background: {raised}; color: {text}; border-color: {border}; }}
@@ -34,6 +34,7 @@ QLineEdit, QDoubleSpinBox {{
 }}
 QLineEdit:focus, QDoubleSpinBox:focus {{ border-color: {accent}; }}
 QDoubleSpinBox {{ padding: 0; }}
+QDoubleSpinBox::up-button, QDoubleSpinBox::down-button {{ width: 0; height: 0; border: none; }}
 QDoubleSpinBox QLineEdit {{ background: transparent; border: none; padding: 0 4px; }}
 QPushButton[role="small"], QComboBox[role="small"] {{
     padding: 0 8px; min-height: 22px; max-height: 22px;

@@ -41,7 +41,7 @@ class MeasureTool(QFrame):
         self.text = label()
         self.known = QLineEdit(placeholderText=tr("known length"))
         self.known.setValidator(QDoubleValidator(1e-6, 1e6, 6, self.known))
-        self.known.setFixedWidth(96)
+        self.known.setFixedWidth(116)
         self.unit = QComboBox()
         self.unit.addItems(list(UNITS))
         self.unit.setToolTip(tr("Unit of the known length, and of all lengths from then on"))
