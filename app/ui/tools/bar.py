@@ -128,12 +128,14 @@ class ViewBar(QWidget):
         return action
 
     def _button(self, action: QAction) -> QToolButton:
-        button = QToolButton(focusPolicy=Qt.FocusPolicy.TabFocus)
+        button = QToolButton()
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.setDefaultAction(action)
         return button
 
     def _menu_button(self, actions: list[QAction], tip: str) -> QToolButton:
-        button = QToolButton(focusPolicy=Qt.FocusPolicy.TabFocus)
+        button = QToolButton()
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.setToolTip(tip)
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(button, toolTipsVisible=True)

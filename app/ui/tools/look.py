@@ -28,14 +28,11 @@ QListWidget {{ background: {panel}; border: none; outline: none; }}
 QListWidget::item {{ padding: 2px; border-radius: 4px; color: {text}; }}
 QListWidget::item:hover {{ background: {raised}; }}
 QListWidget::item:selected {{ background: {hover}; color: {text}; }}
-QLineEdit, QDoubleSpinBox {{
+QFrame[role="float"] QLineEdit {{
     background: {raised}; border: 1px solid {border}; border-radius: 4px; padding: 0 6px;
     min-height: 22px; max-height: 22px; selection-background-color: {accent};
 }}
-QLineEdit:focus, QDoubleSpinBox:focus {{ border-color: {accent}; }}
-QDoubleSpinBox {{ padding: 0; }}
-QDoubleSpinBox::up-button, QDoubleSpinBox::down-button {{ width: 0; height: 0; border: none; }}
-QDoubleSpinBox QLineEdit {{ background: transparent; border: none; padding: 0 4px; }}
+QFrame[role="float"] QLineEdit:focus {{ border-color: {accent}; }}
 QPushButton[role="small"], QComboBox[role="small"] {{
     padding: 0 8px; min-height: 22px; max-height: 22px;
 }}
