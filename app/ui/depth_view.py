@@ -206,7 +206,9 @@ class DepthView(QWidget):
         self._picture.set_caption(words)
 
     def _tool(self, text: str, tip: str, do: object) -> QToolButton:
-        tool = QToolButton(text=text, toolTip=tip)
+        tool = QToolButton()
+        tool.setText(text)
+        tool.setToolTip(tip)
         if callable(do):
             tool.clicked.connect(lambda: do())
         return tool
@@ -242,8 +244,9 @@ class DepthView(QWidget):
         for widget in (self._near, self.near):
             legend.addWidget(widget)
         legend.addWidget(self._ramp, stretch=1, alignment=Qt.AlignmentFlag.AlignVCenter)
-        for widget in (self._far, self.far, self.lock):
+        for widget in (self._far, self.far):
             legend.addWidget(widget)
+        legend.addWidget(self.lock)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(style.GAP)

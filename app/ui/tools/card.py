@@ -28,7 +28,9 @@ class KeyframeCard(QFrame):
         self.image, self.depth_map = ImageView(tr("No picture")), ImageView(tr("No depth"))
         for picture in (self.image, self.depth_map):
             picture.setFixedSize(*PICTURE)
-        close = QToolButton(text="×", toolTip=tr("Close (Esc)"))
+        close = QToolButton()
+        close.setText("×")
+        close.setToolTip(tr("Close (Esc)"))
         close.clicked.connect(self.close_card)
         self.go = button(tr("Go there"), tr("Look along with this keyframe"), self._go)
         self.off = button(tr("Switch off"), tr("Hide this keyframe and its points"), self._off)
