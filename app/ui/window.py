@@ -30,6 +30,7 @@ from app.ui.depth_view import DepthView
 from app.ui.exporting import Exporter, ask_export
 from app.ui.image_view import ImageView
 from app.ui.panels import Message, Panel, StatusBar, button, set_role
+from app.ui.scene import pack_keyframe
 from app.ui.scene_panel import HOW_TO_MOVE, ScenePanel
 from app.ui.session import Beginning, Growth, Session
 
@@ -179,17 +180,23 @@ class MainWindow(QMainWindow):
     def _on_grown(self, growth: Growth) -> None:
         self._keyframes = growth.keyframes
         for view in growth.views:
-            self.view.scene.set_keyframe(
-                view.position,
+            keyframe = growth.keyframes[view.position]
+            packed = pack_keyframe(
                 view.cloud.points,
                 view.cloud.colors,
                 view.cloud.rank,
                 view.world_from_camera,
                 view.intrinsic,
                 view.depth.shape,
+                image=keyframe.image,
+                depth=view.depth,
+                confidence=keyframe.confidence,
+                frame=keyframe.index,
+                name=keyframe.name,
             )
+            self.view.scene.add_packed(view.position, packed)
+            self._depth.set_keyframe(view.position, view.depth, keyframe.confidence)
         newest = growth.views[-1]
-        self._depth.set_depth(newest.depth)
         self._depth_panel.set_note(f"Keyframe {newest.position + 1}, frame {newest.frame + 1}")
         latency = time.perf_counter() - growth.accepted
         self.status.set_figure("Keyframes", f"{len(growth.keyframes)}")
