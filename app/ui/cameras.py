@@ -5,9 +5,8 @@ import pygfx as gfx
 from numpy.typing import NDArray
 
 from app.capture._cv2 import cv2
-from app.geometry import frustum
 from app.ui import style
-from app.ui.scene import Scene
+from app.ui.scene import Scene, frustum_segments
 
 FRUSTUM_LENGTH = (0.02, 0.06)
 """Bounds of the length of a frustum, as shares of the radius of the scene."""
@@ -87,7 +86,7 @@ class CameraMarks:
         # As long as the step to the next camera, so that they do not fill each other.
         steps = np.linalg.norm(np.diff(centers, axis=0), axis=1)
         length = float(np.clip(np.median(steps), shortest, longest)) if len(steps) else longest
-        segments = np.stack([self._segments(position, length) for position in positions])
+        segments = np.stack([frustum_segments(self._scene.keyframes[p], length) for p in positions])
         # Of the edges, the first begins at the tip, and the first four end in the base.
         self.corners = dict(zip(positions, segments[:, [0, 1, 3, 5, 7]], strict=True))
         colors = np.tile(_rgba(style.FRUSTUM), (16 * len(positions), 1))
@@ -101,12 +100,6 @@ class CameraMarks:
             self._chosen.material.color = style.ACCENT
             self._chosen.visible = True
         self._draw_pictures(positions, segments)
-
-    def _segments(self, position: int, length: float) -> NDArray[np.float32]:
-        keyframe = self._scene.keyframes[position]
-        pose = keyframe.world_from_camera.astype(np.float32)
-        ends = frustum(keyframe.intrinsic, keyframe.size, length)
-        return ends @ pose[:3, :3].T + pose[:3, 3]
 
     def _draw_pictures(self, positions: list[int], segments: NDArray[np.float32]) -> None:
         """A quad in the base of each pyramid whose picture is in the atlas."""

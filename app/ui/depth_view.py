@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QHBoxLayout,
     QLabel,
-    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -53,6 +52,8 @@ class DepthView(QWidget):
         self._picture.hovered.connect(self._on_hover)
         self.previous = self._tool("‹", tr("Previous keyframe"), lambda: self._step(-1))
         self.next = self._tool("›", tr("Next keyframe"), lambda: self._step(1))
+        for tool in (self.previous, self.next):
+            tool.setFixedWidth(24)
         self.name = label()
         self.what = self._chooser(
             [tr("Depth"), tr("Confidence")], tr("What the picture shows of a keyframe")
@@ -142,7 +143,7 @@ class DepthView(QWidget):
         entry = self._entries.get(self._shown) if self._shown is not None else None
         self._top.setVisible(entry is not None)
         self._legend.setVisible(entry is not None)
-        if entry is None:
+        if entry is None or self._shown is None:
             self._picture.set_image(None)
             return
         order = sorted(self._entries)
@@ -150,7 +151,8 @@ class DepthView(QWidget):
         self.next.setEnabled(self._shown != order[-1])
         for widget in (self.previous, self.next, self.name):
             widget.setVisible(len(order) > 1)
-        self.name.setText(f"{entry.name} / {len(order)}" if len(order) > 1 else entry.name)
+        self.name.setText(f"{order.index(self._shown) + 1} / {len(order)}")
+        self.name.setToolTip(entry.name)
         name = MAPS[self.map.currentIndex()]
         shows_depth = self.what.currentIndex() == 0 or entry.confidence is None
         self.what.setEnabled(entry.confidence is not None)
@@ -204,7 +206,9 @@ class DepthView(QWidget):
         self._picture.set_caption(words)
 
     def _tool(self, text: str, tip: str, do: object) -> QToolButton:
-        tool = QToolButton(text=text, toolTip=tip)
+        tool = QToolButton()
+        tool.setText(text)
+        tool.setToolTip(tip)
         if callable(do):
             tool.clicked.connect(lambda: do())
         return tool
@@ -228,7 +232,6 @@ class DepthView(QWidget):
         top = QHBoxLayout(self._top)
         top.setContentsMargins(style.GAP, 0, style.GAP, 0)
         top.setSpacing(2)
-        self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         top.addWidget(self.previous)
         top.addWidget(self.next)
         top.addWidget(self.name, stretch=1)
@@ -241,8 +244,9 @@ class DepthView(QWidget):
         for widget in (self._near, self.near):
             legend.addWidget(widget)
         legend.addWidget(self._ramp, stretch=1, alignment=Qt.AlignmentFlag.AlignVCenter)
-        for widget in (self._far, self.far, self.lock):
+        for widget in (self._far, self.far):
             legend.addWidget(widget)
+        legend.addWidget(self.lock)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(style.GAP)

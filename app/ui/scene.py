@@ -237,7 +237,7 @@ class Scene:
     def _inside(self, points: NDArray[np.float32]) -> NDArray[np.bool_]:
         if self.crop is None:
             return np.ones(len(points), np.bool_)
-        low, high = np.float32(self.crop)
+        low, high = np.array(self.crop, np.float32)
         inside: NDArray[np.bool_] = ((points >= low) & (points <= high)).all(axis=-1)
         return inside
 
@@ -254,5 +254,6 @@ def frustum_segments(keyframe: SceneKeyframe, length: float) -> NDArray[np.float
 
     length: depth of its base in world units.
     """
-    pose = keyframe.world_from_camera.astype(np.float32)
-    return frustum(keyframe.intrinsic, keyframe.size, length) @ pose[:3, :3].T + pose[:3, 3]
+    ends = frustum(keyframe.intrinsic, keyframe.size, length)
+    pose = keyframe.world_from_camera
+    return (ends @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32)

@@ -55,6 +55,9 @@ class ViewBar(QWidget):
         self.reset = self._command(
             tr("Reset"), "R", tr("Look at the whole scene again"), view.reset_view
         )
+        # There is little room, and everybody knows these.
+        self.undo.setIconText("↶")
+        self.redo.setIconText("↷")
         self._mode_button = self._menu_button(self.modes.actions(), tr("How the mouse moves"))
         self._hide_button = self._menu_button(self.masks, tr("Hide points by what they look like"))
         self._lay_out()
@@ -128,12 +131,14 @@ class ViewBar(QWidget):
         return action
 
     def _button(self, action: QAction) -> QToolButton:
-        button = QToolButton(focusPolicy=Qt.FocusPolicy.TabFocus)
+        button = QToolButton()
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.setDefaultAction(action)
         return button
 
     def _menu_button(self, actions: list[QAction], tip: str) -> QToolButton:
-        button = QToolButton(focusPolicy=Qt.FocusPolicy.TabFocus)
+        button = QToolButton()
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.setToolTip(tip)
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(button, toolTipsVisible=True)

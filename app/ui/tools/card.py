@@ -25,10 +25,12 @@ class KeyframeCard(QFrame):
         self.position: int | None = None
         self._pick: Pick | None = None
         self.title, self.facts = label(role="heading"), label(role="muted")
-        self.image, self.depth = ImageView(tr("No picture")), ImageView(tr("No depth"))
-        for picture in (self.image, self.depth):
+        self.image, self.depth_map = ImageView(tr("No picture")), ImageView(tr("No depth"))
+        for picture in (self.image, self.depth_map):
             picture.setFixedSize(*PICTURE)
-        close = QToolButton(text="×", toolTip=tr("Close (Esc)"))
+        close = QToolButton()
+        close.setText("×")
+        close.setToolTip(tr("Close (Esc)"))
         close.clicked.connect(self.close_card)
         self.go = button(tr("Go there"), tr("Look along with this keyframe"), self._go)
         self.off = button(tr("Switch off"), tr("Hide this keyframe and its points"), self._off)
@@ -38,7 +40,7 @@ class KeyframeCard(QFrame):
         pictures = QHBoxLayout()
         pictures.setSpacing(style.GAP)
         pictures.addWidget(self.image)
-        pictures.addWidget(self.depth)
+        pictures.addWidget(self.depth_map)
         buttons = QHBoxLayout()
         buttons.setSpacing(style.GAP)
         for entry in (self.go, self.off):
@@ -67,9 +69,9 @@ class KeyframeCard(QFrame):
         depth = keyframe.depth
         if depth is not None and (depth > 0).any():
             near, far = np.quantile(depth[depth > 0], (0.02, 0.98))
-            self.depth.set_image(color_depth(depth, float(near), float(far)))
+            self.depth_map.set_image(color_depth(depth, float(near), float(far)))
         else:
-            self.depth.set_image(None)
+            self.depth_map.set_image(None)
         facts = []
         if keyframe.frame is not None:
             facts.append(tr("Frame {number}").format(number=keyframe.frame + 1))

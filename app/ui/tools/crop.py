@@ -49,7 +49,9 @@ class CropTool(QWidget):
             slider.valueChanged.connect(lambda _, index=index: self._on_slider(index))
             value = label(role="muted")
             value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            value.setFixedWidth(value.fontMetrics().horizontalAdvance("−00.00 cm"))
+            value.setFixedWidth(
+                value.fontMetrics().horizontalAdvance(tr("{length} units").format(length="−0.0000"))
+            )
             for column, widget in enumerate((QLabel(name), slider, value)):
                 grid.addWidget(widget, index, column)
             self.sliders.append(slider)

@@ -90,7 +90,7 @@ class KeyframeList(QWidget):
             mode = Qt.TransformationMode.SmoothTransformation
             picture = QPixmap.fromImage(to_qimage(keyframe.image))
             aspect = Qt.AspectRatioMode.KeepAspectRatio
-            item.setIcon(QIcon(picture.scaled(2 * ICON, aspect, mode)))
+            item.setIcon(QIcon(picture.scaled(ICON * 2, aspect, mode)))
 
     def _on_item(self, item: QListWidgetItem) -> None:
         on = item.checkState() is Qt.CheckState.Checked

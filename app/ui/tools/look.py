@@ -7,7 +7,7 @@ from app.ui import style
 _SHEET = """
 QToolButton {{
     background: transparent; color: {muted}; border: 1px solid transparent; border-radius: 4px;
-    padding: 0 7px; min-height: 22px; max-height: 22px;
+    padding: 0 6px; min-height: 22px; max-height: 22px;
 }}
 QToolButton:hover {{ background: {hover}; color: {text}; }}
 QToolButton:checked {{ background: {raised}; color: {text}; border-color: {border}; }}
@@ -28,13 +28,11 @@ QListWidget {{ background: {panel}; border: none; outline: none; }}
 QListWidget::item {{ padding: 2px; border-radius: 4px; color: {text}; }}
 QListWidget::item:hover {{ background: {raised}; }}
 QListWidget::item:selected {{ background: {hover}; color: {text}; }}
-QLineEdit, QDoubleSpinBox {{
+QFrame[role="float"] QLineEdit {{
     background: {raised}; border: 1px solid {border}; border-radius: 4px; padding: 0 6px;
     min-height: 22px; max-height: 22px; selection-background-color: {accent};
 }}
-QLineEdit:focus, QDoubleSpinBox:focus {{ border-color: {accent}; }}
-QDoubleSpinBox {{ padding: 0; }}
-QDoubleSpinBox QLineEdit {{ background: transparent; border: none; padding: 0 4px; }}
+QFrame[role="float"] QLineEdit:focus {{ border-color: {accent}; }}
 QPushButton[role="small"], QComboBox[role="small"] {{
     padding: 0 8px; min-height: 22px; max-height: 22px;
 }}

@@ -41,7 +41,7 @@ class MeasureTool(QFrame):
         self.text = label()
         self.known = QLineEdit(placeholderText=tr("known length"))
         self.known.setValidator(QDoubleValidator(1e-6, 1e6, 6, self.known))
-        self.known.setFixedWidth(96)
+        self.known.setFixedWidth(116)
         self.unit = QComboBox()
         self.unit.addItems(list(UNITS))
         self.unit.setToolTip(tr("Unit of the known length, and of all lengths from then on"))
@@ -154,9 +154,11 @@ class MeasureTool(QFrame):
 
     def _world(self) -> NDArray[np.float32]:
         """The ends [N,3] in the world."""
-        keyframes = self._view.scene.keyframes
-        ends = [end for end in self._ends if end.position in keyframes and end.point is not None]
-        places = [keyframes[end.position].to_world(end.point[None])[0] for end in ends]
+        places = []
+        for end in self._ends:
+            keyframe = self._view.scene.keyframes.get(end.position)
+            if keyframe is not None and end.point is not None:
+                places.append(keyframe.to_world(end.point[None])[0])
         return np.array(places, np.float32).reshape(-1, 3)
 
     def _place(self) -> None:
@@ -174,7 +176,7 @@ class MeasureTool(QFrame):
             self._labels.append(text)
         while len(self._labels) > len(words):
             self._labels.pop().deleteLater()
-        places = self._view.on_screen(middles) if len(middles) else []
+        places = self._view.on_screen(middles)
         for text, (x, y, depth), entry in zip(self._labels, places, words, strict=True):
             text.setText(entry)
             text.adjustSize()

@@ -51,7 +51,8 @@ def test_it_shows_the_newest_until_the_user_turns_back(view: DepthView) -> None:
     assert view.shown == 2
     click(view.previous)
     assert view.shown == 1
-    assert view.name.text() == "Keyframe 2 / 3"
+    assert view.name.toolTip() == "Keyframe 2"
+    assert view.name.text() == "2 / 3"
     view.set_keyframe(3, depth_map(1, 2))
     assert view.shown == 1, "who looks at a keyframe keeps it"
     click(view.next)
