@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -132,12 +133,14 @@ def _open_folder(folder: Path, progress: Progress, shown: Path | None = None) ->
     files = bundle.manifest["files"]
     total, done = sum(int(entry["bytes"]) for entry in files.values()), 0
     for name, entry in files.items():
-        before = done
-        _check_file(
-            folder / name, shown, name, entry, lambda read, at=before: progress(at + read, total)
-        )
+        step = partial(_step, progress, done, total)
+        _check_file(folder / name, shown, name, entry, step)
         done += int(entry["bytes"])
     return bundle
+
+
+def _step(progress: Progress, before: int, total: int, read: int) -> None:
+    progress(before + read, total)
 
 
 def _read_folder(folder: Path, shown: Path) -> Bundle:

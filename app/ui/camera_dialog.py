@@ -31,16 +31,18 @@ class CameraDialog(QDialog):
         as_it_is = tr("as the camera has it")
         self.size_box, self.rate_box = Dropdown(), Dropdown()
         self.size_box.addItem(as_it_is, None)
-        for width, height in SIZES:
-            self.size_box.addItem(f"{width} × {height}", (width, height))
+        for w, h in SIZES:
+            self.size_box.addItem(f"{w} × {h}", (w, h))
         self.rate_box.addItem(as_it_is, None)
         for rate in RATES:
             self.rate_box.addItem(tr("{rate} frames a second").format(rate=rate), rate)
-        sizes, rates = [None, *SIZES], [None, *RATES]
         width, height, wished_rate = wish
-        size = (width, height)
-        self.size_box.setCurrentIndex(sizes.index(size) if size in sizes else 0)  # type: ignore[arg-type]
-        self.rate_box.setCurrentIndex(rates.index(wished_rate) if wished_rate in rates else 0)  # type: ignore[arg-type]
+        # What is not in the list is found nowhere: then it is as the camera has it.
+        sizes: list[tuple[int | None, int | None]] = [(None, None), *SIZES]
+        rates: list[float | None] = [None, *RATES]
+        known = (width, height) in sizes, wished_rate in rates
+        self.size_box.setCurrentIndex(sizes.index((width, height)) if known[0] else 0)
+        self.rate_box.setCurrentIndex(rates.index(wished_rate) if known[1] else 0)
         note = label(
             tr("A camera that cannot do this gives what comes closest. Used from the next start."),
             "muted",

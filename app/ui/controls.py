@@ -116,7 +116,8 @@ class RunBar(QFrame):
 
 def action_button(action: QAction) -> QPushButton:
     """A button that does what an action does, and follows its text and state."""
-    widget = QPushButton(checkable=action.isCheckable())
+    widget = QPushButton()
+    widget.setCheckable(action.isCheckable())
     widget.clicked.connect(lambda _=False: action.trigger())
 
     def follow() -> None:

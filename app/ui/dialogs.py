@@ -59,7 +59,7 @@ def shortcut_sheet(parent: QWidget, groups: Sequence[tuple[str, Sequence[QAction
     columns.setContentsMargins(0, 0, style.GAP, 0)
     columns.setSpacing(5 * style.GAP)
     half = sum(len(entries) + 2 for _, entries in groups) / 2
-    filled, grids = half + 1, []
+    filled, grids = half + 1, list[QGridLayout]()
     for title, entries in groups:
         if filled + len(entries) / 2 > half and len(grids) < 2:
             grid, filled = QGridLayout(), 0

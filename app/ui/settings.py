@@ -25,7 +25,7 @@ class Settings:
             if isinstance(default, bool):
                 # The file holds texts only.
                 return str(found).lower() == "true" if found is not None else default
-            return type(default)(found) if found is not None else default  # type: ignore[arg-type]
+            return type(default)(str(found)) if found is not None else default
         except (TypeError, ValueError):
             return default
 

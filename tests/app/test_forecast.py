@@ -97,7 +97,7 @@ def test_what_was_measured_takes_the_place_of_the_estimate(tmp_path: Path) -> No
     remember_run(bundle(), 4, 0.5, 2 * GIB, MACHINE, runs)
     one, two, four, eight = forecast(bundle(), MACHINE, runs)
     assert (four.seconds, four.memory, four.measured) == (0.5, 2 * GIB, True)
-    assert not (one.measured or two.measured or eight.measured)
+    assert not any(entry.measured for entry in (one, two, eight))
     # Of another model or machine it says nothing.
     assert not any(entry.measured for entry in forecast(bundle(9), MACHINE, runs))
     other = replace(MACHINE, cores=2)

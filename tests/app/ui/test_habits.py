@@ -1,4 +1,4 @@
-"""What people are used to: menus with keys, themes, settings that stay, drops, a second language."""
+"""What people are used to: menus with keys, themes, settings that stay, a second language."""
 
 from __future__ import annotations
 
