@@ -60,13 +60,10 @@ def verify(
     The model is the folded one: in floating point for an fp32 program, with `FakeQuantLinear` for
     one on integers.
     """
-    file = deserialize_pte_binary(program.read_bytes())
-    known = set(_C._get_operator_names())
     return [
         *weight_gates(graph),
         *graph_gates(graph, model),
-        *operator_gates(file, known),
-        *backend.gates(file, graph),
+        *stored_gates(program, graph, backend),
         *size_gates(program.stat().st_size, graph, len(view_counts)),
         *(
             output_gates(program, graph, model, view_counts)
@@ -74,6 +71,13 @@ def verify(
             else eager_gates(graph, model)
         ),
     ]
+
+
+def stored_gates(program: Path, graph: DeviceVGGT, backend: Backend) -> list[Gate]:
+    """What the file holds. Its copy in memory, as large as the network, is gone on return."""
+    file = deserialize_pte_binary(program.read_bytes())
+    known = set(_C._get_operator_names())
+    return [*operator_gates(file, known), *backend.gates(file, graph)]
 
 
 def graph_gates(graph: DeviceVGGT, model: VGGT) -> Iterator[Gate]:
