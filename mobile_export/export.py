@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -84,6 +85,7 @@ def export_bundle(
             program = part / PROGRAM
             report(f"lowering {len(view_counts)} methods, about a minute each")
             write_program(lower(graph, view_counts, backend), program)
+            gc.collect()  # the compiler's nodes hold the weights and each other
             report("verifying")
             gates = verify(program, graph, model, view_counts, backend)
             if failed := [gate for gate in gates if not gate.passed]:

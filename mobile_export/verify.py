@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,8 @@ def verify(
 
 def stored_gates(program: Path, graph: DeviceVGGT, backend: Backend) -> list[Gate]:
     """What the file holds. Its copy in memory, as large as the network, is gone on return."""
-    file = deserialize_pte_binary(program.read_bytes())
+    with program.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as content:
+        file = deserialize_pte_binary(content)
     known = set(_C._get_operator_names())
     return [*operator_gates(file, known), *backend.gates(file, graph)]
 
