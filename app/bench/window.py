@@ -59,7 +59,8 @@ def measure(source: str, bundle: Path, open_source: OpenSource, meter: Meter) ->
     session.assessed.connect(lambda accuracy, lane: meter.assessed(lane, accuracy))
     session.warned.connect(meter.warned)
     session.failed.connect(meter.failed)
-    session.ended.connect(on_ended)
+    # The window lets go of the session at its end: what came after its own slot might be lost.
+    window.run_ended.connect(on_ended)
     until_end.exec()
     result.loop, result.loop_work = watch.turns, watch.work
     result.held_up_by = watch.held_up_by()
