@@ -33,11 +33,12 @@ class LoopWatch:
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="loop watch", daemon=True)
 
-    def start(self) -> None:
-        """Begin to watch."""
+    def start(self, looks: bool = True) -> None:
+        """Begin to watch; looks: also at what the loop is in while it is late."""
         self._last, self._worked = time.perf_counter(), time.thread_time()
         self._timer.start()
-        self._watcher.start()
+        if looks:
+            self._watcher.start()
 
     def stop(self) -> None:
         """End it."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QEventLoop
 from PySide6.QtWidgets import QApplication
 
+from app.bench.idle import IdleLoop
 from app.bench.loop import LoopWatch
 from app.bench.measurement import Meter
 from app.errors import AppError
@@ -27,8 +28,10 @@ def prepare() -> QApplication:
     return application
 
 
-def measure(source: str, bundle: Path, open_source: OpenSource, meter: Meter) -> None:
-    """Run a source through a window to its end.
+def measure(
+    source: str, bundle: Path, open_source: OpenSource, meter: Meter, views: int
+) -> None:
+    """Run a source through a window to its end, so many views at a time.
 
     A keyframe's latency ends here when the view has its points.
     """
@@ -36,7 +39,7 @@ def measure(source: str, bundle: Path, open_source: OpenSource, meter: Meter) ->
     window.show()
     QApplication.processEvents()
     watch = LoopWatch(window)
-    window.start()
+    window.run_with(views)
     session = window.findChild(Session)
     if session is None:
         raise AppError("the window did not start")
@@ -61,7 +64,9 @@ def measure(source: str, bundle: Path, open_source: OpenSource, meter: Meter) ->
     session.failed.connect(meter.failed)
     # The window lets go of the session at its end: what came after its own slot might be lost.
     window.run_ended.connect(on_ended)
+    idle = IdleLoop()
     until_end.exec()
+    result.idle_loop = idle.stop()
     result.loop, result.loop_work = watch.turns, watch.work
     result.held_up_by = watch.held_up_by()
     window.close()
