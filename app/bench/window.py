@@ -28,15 +28,15 @@ def prepare() -> QApplication:
     return application
 
 
-def measure(
-    source: str, bundle: Path, open_source: OpenSource, meter: Meter, views: int
-) -> None:
+def measure(source: str, bundle: Path, open_source: OpenSource, meter: Meter, views: int) -> None:
     """Run a source through a window to its end, so many views at a time.
 
     A keyframe's latency ends here when the view has its points.
     """
     window = MainWindow([source_choice(source)], [bundle_choice(bundle)], open_source=open_source)
     window.show()
+    # A user does not start within the first second, while the view compiles its shaders.
+    window.view.scene.draw_now()
     QApplication.processEvents()
     watch = LoopWatch(window)
     window.run_with(views)

@@ -5,18 +5,12 @@ window's in between. All views share one painter, since pygfx keeps state that t
 """
 
 import logging
-import os
-import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal
-
-NICENESS = 5
-"""How far the painter stands back for the window where threads have a priority (Linux)."""
 
 Pass = tuple[Callable[[], Any], Callable[[Any], None]]
 """What to do in the painter's thread, and what to do in the window's with its result."""
@@ -31,7 +25,7 @@ class Painter(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self._thread = ThreadPoolExecutor(1, "painter", initializer=_stand_back)
+        self._thread = ThreadPoolExecutor(1, "painter")
         self._running: Future[Any] | None = None
         self._show: Callable[[Any], None] = lambda result: None
         self._waiting: list[Callable[[], Pass | None]] = []
@@ -101,8 +95,3 @@ class Painter(QObject):
 def painter() -> Painter:
     """The painter of all views."""
     return Painter()
-
-
-def _stand_back() -> None:
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

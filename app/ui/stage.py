@@ -313,7 +313,13 @@ class Stage:
         """Draw one of everything, so that no shader is left to compile once keyframes arrive."""
         point = PackedCloud(np.zeros((1, 4), np.uint32), self._material)
         self._world.add(point)
+        lines = [*self.marks.group.children, *self.overlay.group.children]
+        were_visible = [line.visible for line in lines]
+        for line in lines:
+            line.visible = True
         self._renderer.render(self._world, self._eye, clear=True)
+        for line, was_visible in zip(lines, were_visible, strict=True):
+            line.visible = was_visible
         self._world.remove(point)
         self.overlay.set_box(self._scene.crop)
         self.overlay.set_measures(np.empty((0, 3), np.float32))
