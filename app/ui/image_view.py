@@ -55,7 +55,10 @@ class ImageView(QWidget):
         return QSize(400, 300)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         if self._image is None:
             painter.setPen(QColor(style.MUTED))
             painter.drawText(
