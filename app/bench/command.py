@@ -44,7 +44,12 @@ def add_parser(commands: Any) -> None:
     )
     add("--seconds", type=at_least(1), help="end after so long")
     add("--views", type=at_least(2), default=4, help="keyframes in a window of the network")
-    add("--overlap", type=at_least(1), default=2, help="keyframes shared by two windows")
+    add(
+        "--overlap",
+        type=at_least(1),
+        default=2,
+        help="keyframes shared by two windows of the network; the app's window has its own",
+    )
     add("--threads", type=at_least(1), help="threads of the runtime; one a core when not given")
     add("--window", action="store_true", help="through the window, and how long it keeps waiting")
     add("--json", metavar="FILE", help="write all figures there too")
@@ -90,7 +95,7 @@ def _measure(arguments: argparse.Namespace, path: Path) -> Measurement:
         from app.bench import window
 
         window.prepare()
-        window.measure(arguments.source, path, play, Meter(result))
+        window.measure(arguments.source, path, play, Meter(result), arguments.views)
     else:
         _run_without_window(arguments, path, play, result)
     if played:
@@ -160,11 +165,15 @@ def _lines(result: Measurement) -> list[str]:
             f"{accuracy.pose.rotation_deg:.1f} deg, depth AbsRel {depth}"
         )
     if result.loop:
-        for name, turns in (("event loop", result.loop), ("  its work", result.loop_work)):
+        for name, turns in (
+            ("event loop", result.loop),
+            ("  its work", result.loop_work),
+            ("an idle one", result.idle_loop),
+        ):
             figures = ", ".join(
                 f"{k} {1000 * v:.1f}" for k, v in (loop_summary(turns) or {}).items()
             )
-            lines.append(f"  {name:<10} turn in ms: {figures}")
+            lines.append(f"  {name:<11} turn in ms: {figures}")
         held = [f"{100 * share:.0f} % {name}" for name, share in result.held_up_by.items()]
         lines += [f"    late in  {text}" for text in held[:6]]
     lines += [f"  warning    {text}" for text in result.warnings]

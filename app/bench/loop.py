@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
-from types import FrameType
+from types import CodeType
 
 from PySide6.QtCore import QObject, Qt, QTimer
 
@@ -33,11 +33,12 @@ class LoopWatch:
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="loop watch", daemon=True)
 
-    def start(self) -> None:
-        """Begin to watch."""
+    def start(self, looks: bool = True) -> None:
+        """Begin to watch; looks: also at what the loop is in while it is late."""
         self._last, self._worked = time.perf_counter(), time.thread_time()
         self._timer.start()
-        self._watcher.start()
+        if looks:
+            self._watcher.start()
 
     def stop(self) -> None:
         """End it."""
@@ -60,15 +61,27 @@ class LoopWatch:
     def _watch(self) -> None:
         while not self._ended.wait(_LOOK_INTERVAL):
             if time.perf_counter() - self._last > LATE:
-                frame = sys._current_frames().get(self._loop_thread)
-                self._looks[_name(frame)] += 1
+                self._looks[_name(_stack(self._loop_thread))] += 1
 
 
-def _name(frame: FrameType | None) -> str:
-    """The innermost function of the window in a stack, by its file."""
+def _stack(thread: int) -> list[CodeType]:
+    """What a thread is in, the innermost first.
+
+    The frames themselves are let go of at once: they keep what their functions hold, a painter
+    of a widget for one, and it would end late and in the wrong thread.
+    """
+    frame = sys._current_frames().get(thread)
+    stack = []
     while frame:
-        path = Path(frame.f_code.co_filename)
-        if path.is_relative_to(_APP / "ui"):
-            return f"{path.relative_to(_APP.parent)} {frame.f_code.co_qualname}"
+        stack.append(frame.f_code)
         frame = frame.f_back
+    return stack
+
+
+def _name(stack: list[CodeType]) -> str:
+    """The innermost function of the window in a stack, by its file."""
+    for code in stack:
+        path = Path(code.co_filename)
+        if path.is_relative_to(_APP / "ui"):
+            return f"{path.relative_to(_APP.parent)} {code.co_qualname}"
     return "Qt"

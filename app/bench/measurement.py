@@ -23,8 +23,9 @@ class Measurement:
 
     latency: from the choice of each keyframe to its points; stages: of each window of views;
     memory: (time, resident size) of this process; loop: turns of the window's event loop;
-    loop_work: of these, the processor time of its thread; held_up_by: what the loop was in while it
-    was late, as shares of that time.
+    loop_work: of these, the processor time of its thread; idle_loop: turns of a loop with nothing
+    to do in a process beside it; held_up_by: what the loop was in while it was late, as shares of
+    that time.
     """
 
     bundle: Bundle
@@ -44,6 +45,7 @@ class Measurement:
     failure: str = ""
     loop: list[float] = field(default_factory=list)
     loop_work: list[float] = field(default_factory=list)
+    idle_loop: list[float] = field(default_factory=list)
     held_up_by: dict[str, float] = field(default_factory=dict)
 
     def stage_percentiles(self) -> dict[str, dict[str, float]]:
@@ -78,6 +80,7 @@ class Measurement:
             "failure": self.failure or None,
             "event_loop_seconds": loop_summary(self.loop),
             "event_loop_work_seconds": loop_summary(self.loop_work),
+            "idle_event_loop_seconds": loop_summary(self.idle_loop),
             "held_up_by": self.held_up_by,
         }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QEventLoop
 from PySide6.QtWidgets import QApplication
 
+from app.bench.idle import IdleLoop
 from app.bench.loop import LoopWatch
 from app.bench.measurement import Meter
 from app.errors import AppError
@@ -27,16 +28,18 @@ def prepare() -> QApplication:
     return application
 
 
-def measure(source: str, bundle: Path, open_source: OpenSource, meter: Meter) -> None:
-    """Run a source through a window to its end.
+def measure(source: str, bundle: Path, open_source: OpenSource, meter: Meter, views: int) -> None:
+    """Run a source through a window to its end, so many views at a time.
 
     A keyframe's latency ends here when the view has its points.
     """
     window = MainWindow([source_choice(source)], [bundle_choice(bundle)], open_source=open_source)
     window.show()
+    # A user does not start within the first second, while the view compiles its shaders.
+    window.view.scene.draw_now()
     QApplication.processEvents()
     watch = LoopWatch(window)
-    window.start()
+    window.run_with(views)
     session = window.findChild(Session)
     if session is None:
         raise AppError("the window did not start")
@@ -59,8 +62,11 @@ def measure(source: str, bundle: Path, open_source: OpenSource, meter: Meter) ->
     session.assessed.connect(lambda accuracy, lane: meter.assessed(lane, accuracy))
     session.warned.connect(meter.warned)
     session.failed.connect(meter.failed)
-    session.ended.connect(on_ended)
+    # The window lets go of the session at its end: what came after its own slot might be lost.
+    window.run_ended.connect(on_ended)
+    idle = IdleLoop()
     until_end.exec()
+    result.idle_loop = idle.stop()
     result.loop, result.loop_work = watch.turns, watch.work
     result.held_up_by = watch.held_up_by()
     window.close()

@@ -19,6 +19,8 @@ class ImageView(QWidget):
         super().__init__(parent)
         self._hint = hint
         self._image: QImage | None = None
+        # The image as large as it is painted: it is painted more often than it is new.
+        self._scaled: QImage | None = None
         self._caption = ""
         self.setMouseTracking(True)
         self.setMinimumSize(160, 120)
@@ -27,6 +29,7 @@ class ImageView(QWidget):
     def set_image(self, image: NDArray[np.uint8] | None) -> None:
         """Show an image uint8 [H,W,3] RGB, or none."""
         self._image = None if image is None else to_qimage(image)
+        self._scaled = None
         self.update()
 
     def set_caption(self, text: str) -> None:
@@ -52,15 +55,22 @@ class ImageView(QWidget):
         return QSize(400, 300)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         if self._image is None:
             painter.setPen(QColor(style.MUTED))
             painter.drawText(
                 self.rect(), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._hint
             )
             return
-        painter.drawImage(self._place(), self._image)
+        place, ratio = self._place(), self.devicePixelRatio()
+        size = (place.size() * ratio).toSize()
+        if self._scaled is None or self._scaled.size() != size:
+            smooth = Qt.TransformationMode.SmoothTransformation
+            self._scaled = self._image.scaled(size, mode=smooth)
+        painter.drawImage(place, self._scaled)
         if self._caption:
             box = painter.fontMetrics().boundingRect(self._caption).adjusted(-6, -3, 6, 3)
             box.moveBottomLeft(self._place().bottomLeft().toPoint())

@@ -27,13 +27,13 @@ CameraState = dict[str, Any]
 class Navigation:
     """The camera with its three controllers. They all turn about `target`, or fly towards it."""
 
-    def __init__(self, renderer: gfx.WgpuRenderer) -> None:
+    def __init__(self, events: gfx.renderers.Renderer) -> None:
         self.camera = gfx.PerspectiveCamera(FIELD_OF_VIEW)
         self.camera.world.reference_up = UP
         self._controllers = {
-            "orbit": gfx.OrbitController(self.camera, register_events=renderer),
-            "trackball": gfx.TrackballController(self.camera, register_events=renderer),
-            "fly": gfx.FlyController(self.camera, register_events=renderer, enabled=False),
+            "orbit": gfx.OrbitController(self.camera, register_events=events),
+            "trackball": gfx.TrackballController(self.camera, register_events=events),
+            "fly": gfx.FlyController(self.camera, register_events=events, enabled=False),
         }
         self._mode = ""
         self.mode = "orbit"

@@ -1,15 +1,15 @@
 """How many points a pass may draw, by how long the last ones took."""
 
-PASS_SECONDS = 0.030
-"""What a pass should take: the window answers between passes, and only there."""
+PASS_SECONDS = 0.1
+"""What a pass should take: a camera that moves is followed from one pass to the next."""
 
 PICTURE_SECONDS = 2.5
 """What the passes of a whole picture should take together while nothing moves."""
 
-FEWEST = 2_000
+FEWEST = 10_000
 FEWEST_A_PICTURE = 200_000
 
-FIRST_GUESS = 10_000
+FIRST_GUESS = 30_000
 """Points a pass on a software adapter, before any was measured."""
 
 

@@ -106,8 +106,7 @@ class SceneView(QWidget):
         """Give a keyframe the picture [H,W,3] RGB that its camera is drawn with."""
         self.scene.keyframes[position].image = image
         if self._stage:
-            self._stage.marks.set_image(position, image)
-            self._stage.sync_pose(position)
+            self._stage.set_image(position, image)
         self.keyframes_changed.emit()
 
     def set_pose(
@@ -193,8 +192,7 @@ class SceneView(QWidget):
     def set_measures(self, points: NDArray[np.float32]) -> None:
         """Draw lines between pairs of points [N,3] of the world; an odd last one stands alone."""
         if self._stage:
-            self._stage.overlay.set_measures(points)
-            self._stage.sync()
+            self._stage.set_measures(points)
 
     def on_screen(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
         """Logical pixels and depth [N,3] of world points [N,3]; depth is below 0 behind."""
@@ -216,8 +214,7 @@ class SceneView(QWidget):
     def set_cameras_shown(self, shown: bool) -> None:
         """Show or hide the cameras and their path."""
         if self._stage:
-            self._stage.marks.group.visible = shown
-            self._stage.sync()
+            self._stage.set_cameras_shown(shown)
 
     def look_along(self, position: int) -> None:
         """Go smoothly to behind the camera of a keyframe."""

@@ -12,6 +12,7 @@ from app.engine import Engine
 from app.errors import AppError
 from app.live import WAITING_KEYFRAMES, Beginning, Growth, KeyframeView, LiveRun, OpenSource
 from app.reconstruction.truth import Accuracy
+from app.ui import garbage
 from app.ui.scene import SceneKeyframe, pack_keyframe
 
 __all__ = ["WAITING_KEYFRAMES", "Beginning", "Growth", "KeyframeView", "Session"]
@@ -61,6 +62,7 @@ class Session(QObject):
 
     def start(self) -> None:
         """Begin; returns at once."""
+        garbage.set_aside()
         self._run.start()
 
     def pause(self) -> None:

@@ -1,0 +1,97 @@
+"""Draws in a thread of its own, so that the window never waits for the graphics adapter.
+
+What pygfx draws belongs to one thread at a time: to the painter's while it draws a pass, to the
+window's in between. All views share one painter, since pygfx keeps state that they share.
+"""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt, Signal
+
+Pass = tuple[Callable[[], Any], Callable[[Any], None]]
+"""What to do in the painter's thread, and what to do in the window's with its result."""
+
+logger = logging.getLogger(__name__)
+
+
+class Painter(QObject):
+    """Draws one pass at a time. All methods are for the window's thread."""
+
+    _finished = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = ThreadPoolExecutor(1, "painter")
+        self._running: Future[Any] | None = None
+        self._show: Callable[[Any], None] = lambda result: None
+        self._waiting: list[Callable[[], Pass | None]] = []
+        self._changes: list[Callable[[], object]] = []
+        self._finished.connect(self._on_finished, Qt.ConnectionType.QueuedConnection)
+
+    def change(self, do: Callable[[], object]) -> None:
+        """Change what is drawn: at once, or as soon as the pass that is being drawn is done."""
+        if self._running is None:
+            do()
+        else:
+            self._changes.append(do)
+
+    def request(self, begin: Callable[[], Pass | None]) -> None:
+        """Ask `begin` for a pass and draw it, once its turn has come; a second request for the
+        same is none."""
+        if begin not in self._waiting:
+            self._waiting.append(begin)
+        self._go_on()
+
+    def draw(self, begin: Callable[[], Pass | None]) -> None:
+        """Ask `begin` for a pass, draw it and wait for it."""
+        self._wait()
+        self._start(begin)
+        self._wait()
+
+    def call(self, do: Callable[[], Any]) -> Any:
+        """Do something in the painter's thread and wait for its result. Raises what it raises."""
+        self._wait()
+        return self._thread.submit(do).result()
+
+    def _go_on(self) -> None:
+        while self._running is None and self._waiting:
+            self._start(self._waiting.pop(0))
+
+    def _start(self, begin: Callable[[], Pass | None]) -> None:
+        task = begin()
+        if task is None:
+            return
+        work, self._show = task
+        self._running = self._thread.submit(work)
+        self._running.add_done_callback(lambda _: self._finished.emit())
+
+    def _on_finished(self) -> None:
+        # What was waited for is done with already, and another pass may be under way.
+        if self._running and self._running.done():
+            self._wait()
+        self._go_on()
+
+    def _wait(self) -> None:
+        running, self._running = self._running, None
+        if running is None:
+            return
+        try:
+            result = running.result()
+        except Exception:
+            logger.exception("error while drawing")
+        else:
+            self._show(result)
+        self._show = lambda result: None
+        changes, self._changes = self._changes, []
+        for do in changes:
+            do()
+
+
+@cache
+def painter() -> Painter:
+    """The painter of all views."""
+    return Painter()
