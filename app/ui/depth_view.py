@@ -81,6 +81,16 @@ class DepthView(QWidget):
         """Position of the keyframe that is shown."""
         return self._shown
 
+    @property
+    def positions(self) -> set[int]:
+        """Keyframes that can be turned to."""
+        return set(self._entries)
+
+    @property
+    def words(self) -> str:
+        """Name of the keyframe that is shown."""
+        return "" if self._shown is None else self._entries[self._shown].name
+
     def set_keyframe(
         self,
         position: int,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -32,6 +33,37 @@ def label(text: str = "", role: str = "") -> QLabel:
     return widget
 
 
+class ElidedLabel(QLabel):
+    """A label that takes the room that is left, and ends in an ellipsis where that is too little.
+    The tool tip has the whole text.
+    """
+
+    def __init__(self, role: str = "") -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        if role:
+            set_role(self, role)
+
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self.setToolTip(text)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        fitting = self.fontMetrics().elidedText(
+            self.text(), Qt.TextElideMode.ElideRight, self.width()
+        )
+        painter = QPainter(self)
+        self.style().drawItemText(
+            painter,
+            self.rect(),
+            int(self.alignment()),
+            self.palette(),
+            True,
+            fitting,
+            self.foregroundRole(),
+        )
+
+
 def button(text: str, tip: str, action: Callable[[], object]) -> QPushButton:
     """A push button with a tool tip."""
     widget = QPushButton(text)
@@ -46,8 +78,7 @@ class Panel(QFrame):
     def __init__(self, title: str, content: QWidget) -> None:
         super().__init__()
         set_role(self, "panel")
-        self._note = label(role="muted")
-        self._note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._note = ElidedLabel("muted")
         self._note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         header = QHBoxLayout()
         header.setContentsMargins(style.GAP, 0, style.GAP, 0)
@@ -63,7 +94,6 @@ class Panel(QFrame):
     def set_note(self, text: str) -> None:
         """The text at the right of the title."""
         self._note.setText(text)
-        self._note.setToolTip(text)
 
 
 class Message(QFrame):
@@ -119,8 +149,8 @@ class StatusBar(QFrame):
         """figures: name -> its caption, what it means (for the tool tip), and its widest value."""
         super().__init__()
         set_role(self, "bar")
-        self._state = label(tr("Ready"))
-        self._state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._state = ElidedLabel()
+        self._state.setText(tr("Ready"))
         self._state.setMinimumWidth(160)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(2 * style.GAP, style.GAP, 2 * style.GAP, style.GAP)

@@ -11,6 +11,8 @@ QToolButton {{
 }}
 QToolButton:hover {{ background: {hover}; color: {text}; }}
 QToolButton:checked {{ background: {raised}; color: {text}; border-color: {border}; }}
+QToolBar {{ background: transparent; border: none; spacing: 2px; padding: 0 8px; }}
+QToolBar::separator {{ background: {border}; width: 1px; margin: 3px 4px; }}
 QToolButton:focus {{ border-color: {accent}; }}
 QToolButton:disabled {{ color: {faint}; background: transparent; }}
 QToolButton[popupMode="2"] {{ padding-right: 18px; }}
