@@ -75,7 +75,7 @@ class RunBar(QFrame):
         bottom.addWidget(compare)
         bottom.addSpacing(style.GAP)
         bottom.addWidget(self._forecast, stretch=1)
-        for name in ("record", "camera", "model"):
+        for name in ("record", "model"):
             entry = action_button(actions[name])
             set_role(entry, "small")
             bottom.addWidget(entry)

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
     QLabel,
@@ -16,6 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.ui import style
+from app.ui.choosers import Dropdown
 from app.ui.image_view import ImageView
 from app.ui.panels import label, set_role
 from app.ui.ramp import MAPS, Ramp, color_confidence, colored
@@ -223,8 +223,8 @@ class DepthView(QWidget):
             tool.clicked.connect(lambda: do())
         return tool
 
-    def _chooser(self, names: list[str], tip: str) -> QComboBox:
-        chooser = QComboBox()
+    def _chooser(self, names: list[str], tip: str) -> Dropdown:
+        chooser = Dropdown()
         chooser.addItems(names)
         chooser.setToolTip(tip)
         set_role(chooser, "small")

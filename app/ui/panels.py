@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -16,6 +16,9 @@ from PySide6.QtWidgets import (
 
 from app.ui import style
 from app.ui.texts import tr
+
+STATE_WIDTH = 220
+"""Logical pixels that what is going on has at least."""
 
 
 def set_role(widget: QWidget, role: str) -> None:
@@ -143,7 +146,9 @@ class Banner(QFrame):
 
 
 class StatusBar(QFrame):
-    """What is going on, and figures about it, each under a fixed name."""
+    """What is going on, and figures about it, each under a fixed name. Where there is no room for
+    all figures the last ones are left out.
+    """
 
     def __init__(self, figures: Mapping[str, tuple[str, str, str]]) -> None:
         """figures: name -> its caption, what it means (for the tool tip), and its widest value."""
@@ -151,7 +156,7 @@ class StatusBar(QFrame):
         set_role(self, "bar")
         self._state = ElidedLabel()
         self._state.setText(tr("Ready"))
-        self._state.setMinimumWidth(160)
+        self._state.setMinimumWidth(STATE_WIDTH)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(2 * style.GAP, style.GAP, 2 * style.GAP, style.GAP)
         layout.setSpacing(style.GAP)
@@ -162,15 +167,31 @@ class StatusBar(QFrame):
         self._cancel.hide()
         layout.addWidget(self._cancel)
         self._values: dict[str, QLabel] = {}
+        self._boxes: list[QWidget] = []
         for name, (title, meaning, longest) in figures.items():
-            layout.addSpacing(style.GAP)
+            box = QWidget()
+            inside = QHBoxLayout(box)
+            inside.setContentsMargins(style.GAP, 0, 0, 0)
+            inside.setSpacing(style.GAP)
             caption, value = label(title, "muted"), label("–")
             # Without room for all its values, one figure would push the others about.
             value.setMinimumWidth(value.fontMetrics().horizontalAdvance(longest))
             for widget in (caption, value):
                 widget.setToolTip(meaning)
-                layout.addWidget(widget)
+                inside.addWidget(widget)
+            layout.addWidget(box)
+            self._boxes.append(box)
             self._values[name] = value
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(STATE_WIDTH, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        room = self.width() - STATE_WIDTH - 4 * style.GAP
+        for box in self._boxes:
+            room -= box.sizeHint().width() + style.GAP
+            box.setVisible(room >= 0)
 
     def set_state(self, text: str) -> None:
         """What is going on."""

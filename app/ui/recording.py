@@ -81,6 +81,7 @@ class Recording(QObject):
             return
         frame = Frame(recorded.index, recorded.time, image, recorded.name)
         self._display.show_frame(frame, recorded.decision)
+        self._display.progress.reset()
         for number, keyframe in enumerate(self.keyframes):
             if keyframe.index == recorded.index:
                 self._display.depth_view.show_keyframe(number)
@@ -117,6 +118,7 @@ class Recording(QObject):
         self._display.clear()
         for position, (_, packed) in enumerate(keyframes):
             self._display.view.scene.add_packed(position, packed)
+        self._display.status.set_figure("keyframes", f"{len(self.keyframes)}")
         self._display.show_depths(self.keyframes, range(len(self.keyframes)))
         indices = {keyframe.index for keyframe in self.keyframes}
         chosen = [n for n, f in enumerate(session.frames) if f.index in indices]

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QByteArray, Qt
-from PySide6.QtWidgets import QProgressBar, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QProgressBar, QSplitter, QVBoxLayout, QWidget
 
 from app.capture import Decision, Frame
 from app.reconstruction import Keyframe
@@ -26,6 +27,9 @@ from app.ui.timeline import Timeline
 UNKNOWN_LENGTH = 10**9
 """Of a camera's stream: the progress bar then stays empty."""
 
+WIDE = 1500
+"""Logical pixels at which images and a comparison fit beside each other."""
+
 
 class RunDisplay(QWidget):
     """Video, depth and the 3D view side by side, progress on top, figures below."""
@@ -40,6 +44,7 @@ class RunDisplay(QWidget):
         self.view = ScenePanel(export)
         self.status = StatusBar(_figures())
         self._comparison: ComparePanel | None = None
+        self._shows_images = True
         self._keyframes: Sequence[Keyframe] = []
         self.view.scene.keyframes_changed.connect(self._sync_depth)
         self.depth_view.shown_changed.connect(self._on_depth)
@@ -57,9 +62,11 @@ class RunDisplay(QWidget):
         self._images.addWidget(self._depth_panel)
         self._middle = QSplitter(Qt.Orientation.Horizontal, handleWidth=style.GAP)
         self._middle.addWidget(self._images)
-        self._centre = QStackedWidget()
+        centre = QWidget()
+        self._centre = QVBoxLayout(centre)
+        self._centre.setContentsMargins(0, 0, 0, 0)
         self._centre.addWidget(self.view)
-        self._middle.addWidget(self._centre)
+        self._middle.addWidget(centre)
         self._middle.setSizes([400, 880])
         self._middle.setStretchFactor(0, 0)
         self._middle.setStretchFactor(1, 1)
@@ -131,6 +138,7 @@ class RunDisplay(QWidget):
         """Where two models are compared, made when it is needed first."""
         if self._comparison is None:
             panel = self._comparison = ComparePanel()
+            panel.hide()
             self._centre.addWidget(panel)
             for scene in panel.linked.views:
                 scene.set_point_size(self.view.point_size.value)
@@ -141,12 +149,15 @@ class RunDisplay(QWidget):
     @property
     def is_comparing(self) -> bool:
         """Whether the comparison is in the middle, in place of the one scene."""
-        return self._centre.currentWidget() is not self.view
+        return self._comparison is not None and not self._comparison.isHidden()
 
     def show_comparison(self, shown: bool) -> None:
         """Put the comparison into the middle, or the one scene."""
-        self._centre.setCurrentWidget(self.comparison() if shown else self.view)
+        if shown or self._comparison:
+            self.comparison().setVisible(shown)
+        self.view.setVisible(not shown)
         self.view.bar.set_active(not shown)
+        self._arrange()
 
     def show_message(self, text: str) -> None:
         """Say what went wrong over what is in the middle."""
@@ -187,7 +198,12 @@ class RunDisplay(QWidget):
 
     def show_images(self, shown: bool) -> None:
         """Show video and depth beside the 3D view, or not."""
-        self._images.setVisible(shown)
+        self._shows_images = shown
+        self._arrange()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
 
     def save_state(self) -> QByteArray:
         """How the room is shared out."""
@@ -197,6 +213,11 @@ class RunDisplay(QWidget):
         """Share the room out as before."""
         if not state.isEmpty():
             self._middle.restoreState(state)
+
+    def _arrange(self) -> None:
+        """A comparison has images of its own, and needs the room in all but wide windows."""
+        has_room = not self.is_comparing or self.width() >= WIDE
+        self._images.setVisible(self._shows_images and has_room)
 
     def _set_depth(self, position: int) -> None:
         keyframe = self._keyframes[position]

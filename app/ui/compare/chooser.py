@@ -23,7 +23,7 @@ class CompareChooser(Dropdown):
         self._models = models
         self._has_recording = False
         self.setToolTip(tr("Run a second model on the same frames and see both (Ctrl+D)"))
-        self.setMinimumContentsLength(10)
+        self.setMinimumContentsLength(16)
         self.setSizeAdjustPolicy(self.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         set_role(self, "small")
         models.picked.connect(self.refresh)

@@ -249,15 +249,18 @@ class ComparePanel(QWidget):
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
-        bar.setContentsMargins(style.GAP, 0, style.GAP, style.GAP)
+        bar.setContentsMargins(style.GAP, 0, style.GAP, 0)
         bar.setSpacing(style.GAP)
         bar.addWidget(self.modes)
-        bar.addSpacing(style.GAP)
-        bar.addWidget(self.confidence, stretch=1)
-        bar.addWidget(
+        bar.addStretch()
+        bar.addWidget(self.report)
+        looks = QHBoxLayout()
+        looks.setContentsMargins(style.GAP, 0, style.GAP, style.GAP)
+        looks.setSpacing(style.GAP)
+        looks.addWidget(self.confidence, stretch=1)
+        looks.addWidget(
             button(tr("Reset view"), tr("Look at the whole scene again"), self.linked.reset_view)
         )
-        bar.addWidget(self.report)
         pictures = QWidget()
         column = QVBoxLayout(pictures)
         column.setContentsMargins(0, 0, 0, 0)
@@ -265,7 +268,26 @@ class ComparePanel(QWidget):
         column.addWidget(self.banner)
         column.addWidget(self.linked, stretch=1)
         column.addLayout(bar)
+        column.addLayout(looks)
 
+        self._side = self._make_side()
+        self._scroll = scroll = QScrollArea(widgetResizable=True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidget(self._side)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+        split = QSplitter(Qt.Orientation.Horizontal, handleWidth=style.GAP)
+        split.addWidget(Panel(tr("3D view"), pictures))
+        split.addWidget(scroll)
+        split.setStretchFactor(0, 1)
+        split.setStretchFactor(1, 0)
+        split.setSizes([880, SIDE_WIDTH])
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(split)
+        self._fit_side()
+
+    def _make_side(self) -> QWidget:
         confidence = QWidget()
         lines = QVBoxLayout(confidence)
         lines.setContentsMargins(style.GAP, 0, style.GAP, style.GAP)
@@ -279,22 +301,7 @@ class ComparePanel(QWidget):
         stack.addWidget(Panel(tr("Difference by confidence"), confidence))
         stack.addWidget(Panel(tr("Cost"), self.figures))
         stack.addStretch()
-        self._side = side
-        self._scroll = scroll = QScrollArea(widgetResizable=True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(side)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-
-        split = QSplitter(Qt.Orientation.Horizontal, handleWidth=style.GAP)
-        split.addWidget(Panel(tr("3D view"), pictures))
-        split.addWidget(scroll)
-        split.setStretchFactor(0, 1)
-        split.setStretchFactor(1, 0)
-        split.setSizes([880, SIDE_WIDTH])
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(split)
-        self._fit_side()
+        return side
 
     def _fit_side(self) -> None:
         """Make the column as wide as its table, which grows with the names of the models."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtGui import QAction, QActionGroup, QIcon, QKeySequence
 from PySide6.QtWidgets import QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
 
 from app.reconstruction.masks import MASKS
@@ -92,7 +92,16 @@ class ViewBar(QToolBar):
             button = self.widgetForAction(action)
             if isinstance(button, QToolButton):
                 button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-                button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        for action in (self._mode, self._hide):
+            button = self.widgetForAction(action)
+            assert isinstance(button, QToolButton)
+            button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        # Qt's own sign for more is dark in all themes.
+        more = self.findChild(QToolButton, "qt_toolbar_ext_button")
+        if isinstance(more, QToolButton):
+            more.setIcon(QIcon())
+            more.setText("»")
+            more.setToolTip(tr("More tools"))
 
     def _connect(self) -> None:
         view = self._view
