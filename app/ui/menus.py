@@ -202,9 +202,7 @@ def menu_table() -> tuple[Submenu, ...]:
         Submenu(
             tr("&Help"),
             (
-                Entry(
-                    "demo", tr("Run the demo clip"), tr("See a scene grow from a short video"), ()
-                ),
+                Entry("demo", tr("Run the demo clip"), tr("See a scene grow from a short video")),
                 Entry(
                     "shortcuts",
                     tr("Keyboard shortcuts"),

@@ -18,6 +18,7 @@ from app.ui.depth_view import DepthView
 from app.ui.hints import accuracy_words
 from app.ui.image_view import ImageView
 from app.ui.panels import Panel, StatusBar
+from app.ui.reasons import reason_words
 from app.ui.scene import SceneKeyframe
 from app.ui.scene_panel import ScenePanel
 from app.ui.session import Beginning, Growth
@@ -108,7 +109,9 @@ class RunDisplay(QWidget):
             if decision.accepted
             else tr("Frame {number} skipped: {reason}")
         )
-        self._video_panel.set_note(text.format(number=frame.index + 1, reason=decision.reason))
+        self._video_panel.set_note(
+            text.format(number=frame.index + 1, reason=reason_words(decision.reason))
+        )
         self.progress.setValue(frame.index + 1)
 
     def show_growth(self, growth: Growth, packed: dict[int, SceneKeyframe]) -> None:

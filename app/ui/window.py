@@ -218,13 +218,10 @@ class MainWindow(QMainWindow):
             return hints.no_model(self.models.ask_bundle)
         return hints.nothing_captured(self._demo, self._play, self.sources.ask_video)
 
-    def _play_demo(self) -> None:
-        if self._demo:
-            self._play(self._demo)
-
-    def _play(self, source: Choice) -> None:
-        self.sources.add(source)
-        self.start()
+    def _play(self, source: Choice | None) -> None:
+        if source:
+            self.sources.add(source)
+            self.start()
 
     def _look_at_model(self) -> None:
         if self.models.choice:
@@ -286,7 +283,7 @@ class MainWindow(QMainWindow):
                 "report": lambda: self.display.comparison().ask_report(),
                 "points_smaller": lambda: self.view.point_size.step(-1),
                 "points_larger": lambda: self.view.point_size.step(1),
-                "demo": self._play_demo,
+                "demo": lambda: self._play(self._demo),
                 "model": self._show_model,
                 "shortcuts": lambda: dialogs.shortcut_sheet(self, self.actions_.sheet()).open(),
                 "about": lambda: dialogs.about_dialog(self).open(),

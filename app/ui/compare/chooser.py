@@ -23,7 +23,7 @@ class CompareChooser(Dropdown):
         self._models = models
         self._has_recording = False
         self.setToolTip(tr("Run a second model on the same frames and see both (Ctrl+D)"))
-        self.setMinimumContentsLength(16)
+        self.setMinimumContentsLength(13)
         self.setSizeAdjustPolicy(self.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         set_role(self, "small")
         models.picked.connect(self.refresh)
@@ -56,7 +56,9 @@ class CompareChooser(Dropdown):
             self.addItem(tr("the recording"), RECORDING)
         for choice in self._models.choices:
             if first is None or choice.value != first.value:
-                self.addItem(choice.label, choice.value)
+                # There is little room for what both names have in common.
+                family = f"{first.label.rpartition(', ')[0]}, " if first else ""
+                self.addItem(choice.label.removeprefix(family) or choice.label, choice.value)
         self.setCurrentIndex(max(0, self.findData(chosen)))
 
     def toggle(self) -> None:

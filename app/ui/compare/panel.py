@@ -11,9 +11,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QFileDialog,
-    QFrame,
     QHBoxLayout,
-    QScrollArea,
     QSplitter,
     QVBoxLayout,
     QWidget,
@@ -27,21 +25,17 @@ from app.live import Growth, MovedKeyframe
 from app.reconstruction import Keyframe
 from app.ui import style
 from app.ui.adapter import Adapter, find_adapter
-from app.ui.compare.curve_view import CurveView
-from app.ui.compare.difference_view import DifferenceView
-from app.ui.compare.figures_view import FiguresView
 from app.ui.compare.linked_views import LinkedViews
 from app.ui.compare.mode_bar import ModeBar
 from app.ui.compare.report_writer import ReportWriter
+from app.ui.compare.side_column import SideColumn
 from app.ui.compare.split_view import Mode
-from app.ui.compare.words import cut_words, lane_name, share_words
+from app.ui.compare.words import lane_name, share_words
 from app.ui.compare.worker import Compare, Worker
 from app.ui.controls import LabelledSlider
-from app.ui.panels import Banner, Panel, button, label
+from app.ui.panels import Banner, Panel, button
 from app.ui.scene import SceneKeyframe
 from app.ui.texts import tr
-
-SIDE_WIDTH = 400
 
 
 class ComparePanel(QWidget):
@@ -66,7 +60,8 @@ class ComparePanel(QWidget):
         self._worker = Worker(self)
         self.writer = ReportWriter(self)
         self.linked = LinkedViews(adapter)
-        self.difference, self.curve, self.figures = DifferenceView(), CurveView(), FiguresView()
+        self.side = SideColumn()
+        self.difference, self.figures = self.side.difference, self.side.figures
         self.banner = Banner()
         self.confidence = LabelledSlider(
             tr("Confidence"),
@@ -82,8 +77,6 @@ class ComparePanel(QWidget):
         )
         self.report.setEnabled(False)
         self.modes = ModeBar(self.linked)
-        self._cut = label(role="muted")
-        self._cut.setWordWrap(True)
         self._lay_out()
 
         self._worker.packed.connect(self._on_packed)
@@ -116,10 +109,7 @@ class ComparePanel(QWidget):
         self._source_size = None
         self.linked.clear()
         self.linked.set_names((lane_name(self.lanes[0]), lane_name(self.lanes[1])))
-        self.difference.clear()
-        self.curve.set_curve(None)
-        self.figures.clear()
-        self._cut.setText("")
+        self.side.clear()
         self.banner.hide()
         self.report.setEnabled(False)
         if recorded:
@@ -196,7 +186,7 @@ class ComparePanel(QWidget):
     def _refresh(self) -> None:
         if all(lane.keyframes for lane in self.lanes):
             self.figures.set_lanes(self.lanes)
-            self._fit_side()
+            self.side.fit()
             self._worker.compare(self._snapshot())
         self.report.setEnabled(any(lane.keyframes for lane in self.lanes[:1]))
 
@@ -215,9 +205,7 @@ class ComparePanel(QWidget):
             return
         self.comparison = comparison
         self.linked.set_similarity(apart.together)
-        self.difference.set_comparison(comparison)
-        self.curve.set_curve(apart.confidence)
-        self._cut.setText(cut_words(comparison))
+        self.side.set_comparison(comparison)
         self.report.setEnabled(True)
         self.changed.emit()
 
@@ -270,40 +258,12 @@ class ComparePanel(QWidget):
         column.addLayout(bar)
         column.addLayout(looks)
 
-        self._side = self._make_side()
-        self._scroll = scroll = QScrollArea(widgetResizable=True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(self._side)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-
         split = QSplitter(Qt.Orientation.Horizontal, handleWidth=style.GAP)
         split.addWidget(Panel(tr("3D view"), pictures))
-        split.addWidget(scroll)
+        split.addWidget(self.side)
         split.setStretchFactor(0, 1)
         split.setStretchFactor(1, 0)
-        split.setSizes([880, SIDE_WIDTH])
+        split.setSizes([880, self.side.minimumWidth()])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(split)
-        self._fit_side()
-
-    def _make_side(self) -> QWidget:
-        confidence = QWidget()
-        lines = QVBoxLayout(confidence)
-        lines.setContentsMargins(style.GAP, 0, style.GAP, style.GAP)
-        lines.addWidget(self.curve)
-        lines.addWidget(self._cut)
-        side = QWidget()
-        stack = QVBoxLayout(side)
-        stack.setContentsMargins(0, 0, 0, 0)
-        stack.setSpacing(style.GAP)
-        stack.addWidget(Panel(tr("Difference"), self.difference))
-        stack.addWidget(Panel(tr("Difference by confidence"), confidence))
-        stack.addWidget(Panel(tr("Cost"), self.figures))
-        stack.addStretch()
-        return side
-
-    def _fit_side(self) -> None:
-        """Make the column as wide as its table, which grows with the names of the models."""
-        bar = self._scroll.verticalScrollBar().sizeHint().width()
-        self._scroll.setMinimumWidth(max(SIDE_WIDTH, self._side.minimumSizeHint().width() + bar))

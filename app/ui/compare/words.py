@@ -27,7 +27,7 @@ def cut_words(comparison: Comparison) -> str:
     half = apart.confidence.cut_for(apart.depth_percent / 200)
     mean = tr("Mean difference {mean:.2g} %.").format(mean=apart.depth_percent)
     if half is None:
-        return f"{mean} {tr('No cut of the confidence halves it.')}"
-    return (
-        f"{mean} {tr('Hiding {share} % of the pixels halves it.').format(share=round(100 * half))}"
-    )
+        cut = tr("No cut of the confidence halves it.")
+    else:
+        cut = tr("Hiding {share} % of the pixels halves it.").format(share=round(100 * half))
+    return f"{mean} {cut}"

@@ -649,7 +649,7 @@
     </message>
     <message>
         <source>Model details…</source>
-        <translation>Modell im Einzelnen …</translation>
+        <translation>Modelldetails …</translation>
     </message>
     <message>
         <source>What the model&apos;s manifest says, and what a run takes here</source>
@@ -1128,6 +1128,14 @@
         <translation>Mittlerer Unterschied {mean:.2g} %.</translation>
     </message>
     <message>
+        <source>No cut of the confidence halves it.</source>
+        <translation>Keine Schwelle der Sicherheit halbiert ihn.</translation>
+    </message>
+    <message>
+        <source>Hiding {share} % of the pixels halves it.</source>
+        <translation>{share} % der Pixel auszublenden halbiert ihn.</translation>
+    </message>
+    <message>
         <source>The 3D view is off: no graphics adapter was found.
 Video, depth and export work without it. To see the cloud here, install a graphics driver; on Debian and Ubuntu: sudo apt install mesa-vulkan-drivers</source>
         <translation>Die 3D-Ansicht ist aus: Es wurde kein Grafikadapter gefunden.
@@ -1243,11 +1251,11 @@ Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen 
     </message>
     <message>
         <source>{all} keyframes</source>
-        <translation>{all} Schlüsselbilder</translation>
+        <translation>{all} Bilder</translation>
     </message>
     <message>
         <source>{length} units</source>
-        <translation>{length} Einheiten</translation>
+        <translation>{length} Einh.</translation>
     </message>
     <message>
         <source>known length</source>
@@ -1432,6 +1440,58 @@ Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen 
     <message>
         <source>Divider between the two pictures</source>
         <translation>Trennlinie zwischen beiden Bildern</translation>
+    </message>
+    <message>
+        <source>between the frames looked at</source>
+        <translation>zwischen den betrachteten Bildern</translation>
+    </message>
+    <message>
+        <source>every frame is taken</source>
+        <translation>jedes Bild wird genommen</translation>
+    </message>
+    <message>
+        <source>too dark</source>
+        <translation>zu dunkel</translation>
+    </message>
+    <message>
+        <source>too bright</source>
+        <translation>zu hell</translation>
+    </message>
+    <message>
+        <source>blurred</source>
+        <translation>unscharf</translation>
+    </message>
+    <message>
+        <source>first</source>
+        <translation>das erste</translation>
+    </message>
+    <message>
+        <source>image size changed</source>
+        <translation>Bildgröße geändert</translation>
+    </message>
+    <message>
+        <source>view changed</source>
+        <translation>Ansicht geändert</translation>
+    </message>
+    <message>
+        <source>the engine is busy</source>
+        <translation>die Rechnung läuft noch</translation>
+    </message>
+    <message>
+        <source>too similar ({pixels} px motion)</source>
+        <translation>zu ähnlich ({pixels} px Bewegung)</translation>
+    </message>
+    <message>
+        <source>turning only, or a flat view: move sideways too</source>
+        <translation>nur gedreht oder flache Ansicht: auch seitwärts bewegen</translation>
+    </message>
+    <message>
+        <source>turned {pixels} px: move sideways too</source>
+        <translation>um {pixels} px gedreht: auch seitwärts bewegen</translation>
+    </message>
+    <message>
+        <source>moved {pixels} px</source>
+        <translation>um {pixels} px bewegt</translation>
     </message>
 </context>
 </TS>

@@ -155,7 +155,7 @@ def test_a_recording_is_opened_looked_through_and_compared_with(
     panel = window.display.comparison()
     wait(lambda: compared(window) == 8)
     assert [lane.is_recorded for lane in panel.lanes] == [True, False]
-    assert window.display.timeline.isVisible()
+    assert not window.display.timeline.isHidden()
 
 
 def test_undo_and_redo_take_the_depth_along(driver: Any) -> None:
