@@ -236,8 +236,7 @@ class MainWindow(QMainWindow):
     def _offer_recording(self) -> None:
         """What was recorded can be compared with while the recording is the source."""
         session, source = self.opener.recording.session, self.sources.choice
-        is_source = session is not None and source is not None
-        is_source = is_source and str(session.folder) == source.value
+        is_source = bool(session and source and str(session.folder) == source.value)
         self.compare.offer_recording(is_source and bool(self.opener.recording.keyframes))
         self._refresh_compare()
 

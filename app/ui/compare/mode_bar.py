@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from app.ui import style
@@ -27,7 +29,7 @@ class ModeBar(QWidget):
             (Mode.BLINK, tr("Blink"), tr("One view in the same place as the other")),
         ):
             key = mode_key(mode)
-            entry = button(name, f"{tip} ({key})", lambda mode=mode: self.choose(mode))
+            entry = button(name, f"{tip} ({key})", partial(self.choose, mode))
             self._buttons[mode] = entry
             row.addWidget(entry)
         self.show_mode()
