@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from app.compare import Comparison
@@ -56,6 +56,12 @@ class SideColumn(QScrollArea):
         self.difference.set_comparison(comparison)
         self.curve.set_curve(apart.confidence if apart else None)
         self._cut.setText(cut_words(comparison))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # Only now what is inside knows how wide its new texts are.
+        if watched is self._inside and event.type() is QEvent.Type.LayoutRequest:
+            self.fit()
+        return super().eventFilter(watched, event)
 
     def fit(self) -> None:
         """Grow with the table, whose width comes from the names of the models."""
