@@ -9,8 +9,9 @@ from app.compare.lanes import Lane, MeasuredEngine, Model, lane_titles
 from app.engine import Engine
 from app.errors import AppError
 from app.live import Beginning, Growth, LiveRun, Subscriber
+from app.reconstruction import Keyframe
 from app.reconstruction.truth import Truth, find_truth
-from app.sessions import is_session, open_session
+from app.sessions import Session, is_session, open_session
 
 RECORDED = "recorded"
 
@@ -73,6 +74,11 @@ def recorded_lane(folder: str, warn: Callable[[str], None]) -> Lane:
     keyframes = session.read_keyframes(warn)
     if not keyframes:
         raise AppError(f"{folder} was recorded without a reconstruction: name two bundles")
+    return lane_of(session, keyframes)
+
+
+def lane_of(session: Session, keyframes: list[Keyframe]) -> Lane:
+    """The lane of a session and the keyframes that were read of it."""
     models = session.settings.get("models")
     known = models[0] if isinstance(models, list) and models else {}
     title = RECORDED

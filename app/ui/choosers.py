@@ -56,6 +56,12 @@ class Chooser(Dropdown):
         value = self.currentData()
         return None if value is None else Choice(self.currentText(), value)
 
+    @property
+    def choices(self) -> list[Choice]:
+        """What is offered."""
+        texts = ((self.itemText(place), self.itemData(place)) for place in range(self.count()))
+        return [Choice(text, value) for text, value in texts if value is not None]
+
     def add(self, choice: Choice) -> None:
         """Choose this, on top of the list if it is not in it."""
         position = self.findData(choice.value)
@@ -112,7 +118,17 @@ class ModelChooser(Chooser):
 
     def ask_bundle(self) -> None:
         """Let the user choose a bundle by its manifest.json or its zip."""
+        if choice := self._ask():
+            self.add(choice)
+
+    def ask_other(self) -> Choice | None:
+        """The same for a second model: it is offered, and the first one stays."""
+        choice = self._ask()
+        if choice and self.findData(choice.value) < 0:
+            self.insertItem(len(self.choices), choice.label, choice.value)
+        return choice
+
+    def _ask(self) -> Choice | None:
         kinds = tr("Model bundles") + " (manifest.json *.zip)"
         path, _ = QFileDialog.getOpenFileName(self, tr("Open bundle"), filter=kinds)
-        if path:
-            self.add(bundle_choice(Path(path)))
+        return bundle_choice(Path(path)) if path else None

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QSlider,
     QVBoxLayout,
     QWidget,
@@ -19,7 +18,7 @@ from PySide6.QtWidgets import (
 from app.ui import style
 from app.ui.choosers import Chooser, Dropdown
 from app.ui.menus import Actions
-from app.ui.panels import label, set_role
+from app.ui.panels import ElidedLabel, label, set_role
 from app.ui.texts import tr
 
 
@@ -40,10 +39,12 @@ class RunBar(QFrame):
 
     views_picked = Signal(int)
 
-    def __init__(self, sources: Chooser, models: Chooser, actions: Actions) -> None:
+    def __init__(
+        self, sources: Chooser, models: Chooser, compare: Dropdown, actions: Actions
+    ) -> None:
         super().__init__()
         set_role(self, "bar")
-        self._choosers = (sources, models)
+        self._choosers = (sources, models, compare)
         self._actions = actions
         start = action_button(actions["start"])
         set_role(start, "primary")
@@ -64,15 +65,17 @@ class RunBar(QFrame):
             tr("Keyframes that the network sees at once: more hold together better, and cost more")
         )
         self._views.activated.connect(lambda: self.views_picked.emit(self._views.currentData()))
-        self._forecast = label(role="muted")
-        self._forecast.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._forecast = ElidedLabel("muted")
         bottom = QHBoxLayout()
         bottom.setSpacing(style.GAP)
         bottom.addWidget(label(tr("Views at a time"), "muted"))
         bottom.addWidget(self._views)
         bottom.addSpacing(style.GAP)
+        bottom.addWidget(label(tr("Compare with"), "muted"))
+        bottom.addWidget(compare)
+        bottom.addSpacing(style.GAP)
         bottom.addWidget(self._forecast, stretch=1)
-        for name in ("record", "camera", "model"):
+        for name in ("record", "model"):
             entry = action_button(actions[name])
             set_role(entry, "small")
             bottom.addWidget(entry)
@@ -106,7 +109,6 @@ class RunBar(QFrame):
         """What a run will take, or why that is not known."""
         set_role(self._forecast, "warning" if is_warning else "muted")
         self._forecast.setText(text)
-        self._forecast.setToolTip(text)
 
     @property
     def forecast(self) -> str:

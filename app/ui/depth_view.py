@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
     QLabel,
@@ -16,6 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.ui import style
+from app.ui.choosers import Dropdown
 from app.ui.image_view import ImageView
 from app.ui.panels import label, set_role
 from app.ui.ramp import MAPS, Ramp, color_confidence, colored
@@ -80,6 +80,16 @@ class DepthView(QWidget):
     def shown(self) -> int | None:
         """Position of the keyframe that is shown."""
         return self._shown
+
+    @property
+    def positions(self) -> set[int]:
+        """Keyframes that can be turned to."""
+        return set(self._entries)
+
+    @property
+    def words(self) -> str:
+        """Name of the keyframe that is shown."""
+        return "" if self._shown is None else self._entries[self._shown].name
 
     def set_keyframe(
         self,
@@ -213,8 +223,8 @@ class DepthView(QWidget):
             tool.clicked.connect(lambda: do())
         return tool
 
-    def _chooser(self, names: list[str], tip: str) -> QComboBox:
-        chooser = QComboBox()
+    def _chooser(self, names: list[str], tip: str) -> Dropdown:
+        chooser = Dropdown()
         chooser.addItems(names)
         chooser.setToolTip(tip)
         set_role(chooser, "small")

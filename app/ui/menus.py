@@ -159,9 +159,32 @@ def menu_table() -> tuple[Submenu, ...]:
             (
                 Entry(
                     "compare",
-                    tr("Compare two models…"),
-                    tr("Full precision and 4 bit side by side on one source"),
+                    tr("Compare two models"),
+                    tr("Run a second model on the same frames and see both"),
                     ("Ctrl+D",),
+                    checkable=True,
+                ),
+                Submenu(
+                    tr("Comparison"),
+                    (
+                        Entry(
+                            "side", tr("Side by side"), tr("Both views next to each other"), ("4",)
+                        ),
+                        Entry("wipe", tr("Wipe"), tr("One view with a divider to drag"), ("5",)),
+                        Entry(
+                            "blink",
+                            tr("Blink"),
+                            tr("One view in the same place as the other"),
+                            ("6",),
+                        ),
+                        None,
+                        Entry(
+                            "report",
+                            tr("Report…"),
+                            tr("Write this comparison as a page with pictures, and its figures"),
+                            ("Ctrl+Shift+E",),
+                        ),
+                    ),
                 ),
                 None,
                 Place("tools"),
@@ -179,9 +202,7 @@ def menu_table() -> tuple[Submenu, ...]:
         Submenu(
             tr("&Help"),
             (
-                Entry(
-                    "demo", tr("Run the demo clip"), tr("See a scene grow from a short video"), ()
-                ),
+                Entry("demo", tr("Run the demo clip"), tr("See a scene grow from a short video")),
                 Entry(
                     "shortcuts",
                     tr("Keyboard shortcuts"),

@@ -38,7 +38,7 @@ class Opener(QObject):
         self.recording = Recording(display, self)
         self._window = parent
         self._sources, self._models = sources, models
-        self._banner = display.view.banner
+        self._display = display
         self._open_source = open_source
         self._camera: CameraWish = (None, None, None)
         self._gathered: GatheredImages | None = None
@@ -55,9 +55,9 @@ class Opener(QObject):
     def open_paths(self, paths: Sequence[Path]) -> None:
         """Make what was dropped the source or the model, or say why it is neither."""
         found = understand(paths)
-        self._banner.hide()
+        self._display.hide_message()
         if isinstance(found, str):
-            self._banner.show_text(found)
+            self._display.show_message(found)
         elif found.kind == "model":
             self._models.add(bundle_choice(found.path))
         elif found.kind == "source":
@@ -83,7 +83,7 @@ class Opener(QObject):
         try:
             self._gathered = GatheredImages(images)
         except AppError as error:
-            self._banner.show_text(hints.fault_words(error))
+            self._display.show_message(hints.fault_words(error))
         else:
             self._sources.add(self._gathered.choice)
 
@@ -93,7 +93,7 @@ class Opener(QObject):
             return
         self._sources.add(source_choice(str(session.folder)))
         if session.lost:
-            self._banner.show_text("; ".join(session.lost))
+            self._display.show_message("; ".join(session.lost))
 
     def _on_not_opened(self, error: str) -> None:
-        self._banner.show_text(hints.fault_words(SourceError(error)))
+        self._display.show_message(hints.fault_words(SourceError(error)))

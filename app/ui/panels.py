@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -15,6 +16,9 @@ from PySide6.QtWidgets import (
 
 from app.ui import style
 from app.ui.texts import tr
+
+STATE_WIDTH = 220
+"""Logical pixels that what is going on has at least."""
 
 
 def set_role(widget: QWidget, role: str) -> None:
@@ -32,6 +36,37 @@ def label(text: str = "", role: str = "") -> QLabel:
     return widget
 
 
+class ElidedLabel(QLabel):
+    """A label that takes the room that is left, and ends in an ellipsis where that is too little.
+    The tool tip has the whole text.
+    """
+
+    def __init__(self, role: str = "") -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        if role:
+            set_role(self, role)
+
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self.setToolTip(text)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        fitting = self.fontMetrics().elidedText(
+            self.text(), Qt.TextElideMode.ElideRight, self.width()
+        )
+        painter = QPainter(self)
+        self.style().drawItemText(
+            painter,
+            self.rect(),
+            int(self.alignment()),
+            self.palette(),
+            True,
+            fitting,
+            self.foregroundRole(),
+        )
+
+
 def button(text: str, tip: str, action: Callable[[], object]) -> QPushButton:
     """A push button with a tool tip."""
     widget = QPushButton(text)
@@ -46,8 +81,7 @@ class Panel(QFrame):
     def __init__(self, title: str, content: QWidget) -> None:
         super().__init__()
         set_role(self, "panel")
-        self._note = label(role="muted")
-        self._note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._note = ElidedLabel("muted")
         self._note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         header = QHBoxLayout()
         header.setContentsMargins(style.GAP, 0, style.GAP, 0)
@@ -63,7 +97,6 @@ class Panel(QFrame):
     def set_note(self, text: str) -> None:
         """The text at the right of the title."""
         self._note.setText(text)
-        self._note.setToolTip(text)
 
 
 class Message(QFrame):
@@ -113,15 +146,17 @@ class Banner(QFrame):
 
 
 class StatusBar(QFrame):
-    """What is going on, and figures about it, each under a fixed name."""
+    """What is going on, and figures about it, each under a fixed name. Where there is no room for
+    all figures the last ones are left out.
+    """
 
     def __init__(self, figures: Mapping[str, tuple[str, str, str]]) -> None:
         """figures: name -> its caption, what it means (for the tool tip), and its widest value."""
         super().__init__()
         set_role(self, "bar")
-        self._state = label(tr("Ready"))
-        self._state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._state.setMinimumWidth(160)
+        self._state = ElidedLabel()
+        self._state.setText(tr("Ready"))
+        self._state.setMinimumWidth(STATE_WIDTH)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(2 * style.GAP, style.GAP, 2 * style.GAP, style.GAP)
         layout.setSpacing(style.GAP)
@@ -132,15 +167,31 @@ class StatusBar(QFrame):
         self._cancel.hide()
         layout.addWidget(self._cancel)
         self._values: dict[str, QLabel] = {}
+        self._boxes: list[QWidget] = []
         for name, (title, meaning, longest) in figures.items():
-            layout.addSpacing(style.GAP)
+            box = QWidget()
+            inside = QHBoxLayout(box)
+            inside.setContentsMargins(style.GAP, 0, 0, 0)
+            inside.setSpacing(style.GAP)
             caption, value = label(title, "muted"), label("–")
             # Without room for all its values, one figure would push the others about.
             value.setMinimumWidth(value.fontMetrics().horizontalAdvance(longest))
             for widget in (caption, value):
                 widget.setToolTip(meaning)
-                layout.addWidget(widget)
+                inside.addWidget(widget)
+            layout.addWidget(box)
+            self._boxes.append(box)
             self._values[name] = value
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(STATE_WIDTH, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        room = self.width() - STATE_WIDTH - 4 * style.GAP
+        for box in self._boxes:
+            room -= box.sizeHint().width() + style.GAP
+            box.setVisible(room >= 0)
 
     def set_state(self, text: str) -> None:
         """What is going on."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 
 from app.capture import Frame
+from app.compare import Lane
+from app.compare.run import lane_of
 from app.errors import AppError
 from app.reconstruction import Keyframe, keyframe_cloud
 from app.sessions import Session, open_session
@@ -61,6 +63,12 @@ class Recording(QObject):
             self.session = None
             self._display.timeline.clear()
 
+    def lane(self) -> Lane | None:
+        """What was reconstructed while it was recorded, to compare with, if anything was."""
+        if self.session is None or not self.keyframes:
+            return None
+        return lane_of(self.session, self.keyframes)
+
     def seek(self, position: int) -> None:
         """Show the frame at this position of the recording, and its depth where it has one."""
         if self.session is None:
@@ -73,9 +81,10 @@ class Recording(QObject):
             return
         frame = Frame(recorded.index, recorded.time, image, recorded.name)
         self._display.show_frame(frame, recorded.decision)
+        self._display.progress.reset()
         for number, keyframe in enumerate(self.keyframes):
             if keyframe.index == recorded.index:
-                self._display.show_depth(keyframe.depth, number, keyframe.index)
+                self._display.depth_view.show_keyframe(number)
 
     def _open(self, folder: Path) -> None:
         try:
@@ -109,6 +118,8 @@ class Recording(QObject):
         self._display.clear()
         for position, (_, packed) in enumerate(keyframes):
             self._display.view.scene.add_packed(position, packed)
+        self._display.status.set_figure("keyframes", f"{len(self.keyframes)}")
+        self._display.show_depths(self.keyframes, range(len(self.keyframes)))
         indices = {keyframe.index for keyframe in self.keyframes}
         chosen = [n for n, f in enumerate(session.frames) if f.index in indices]
         times = [frame.time for frame in session.frames]

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QProgressBar, QSplitter, QVBoxLayout, QWidget
 
 from app.capture import Decision, Frame
+from app.reconstruction import Keyframe
 from app.reconstruction.truth import Accuracy
 from app.ui import style
+from app.ui.compare import ComparePanel
 from app.ui.depth_view import DepthView
 from app.ui.hints import accuracy_words
 from app.ui.image_view import ImageView
 from app.ui.panels import Panel, StatusBar
+from app.ui.reasons import reason_words
 from app.ui.scene import SceneKeyframe
-from app.ui.scene_panel import HOW_TO_MOVE, ScenePanel
+from app.ui.scene_panel import ScenePanel
 from app.ui.session import Beginning, Growth
 from app.ui.texts import tr
 from app.ui.timeline import Timeline
 
 UNKNOWN_LENGTH = 10**9
 """Of a camera's stream: the progress bar then stays empty."""
+
+WIDE = 1500
+"""Logical pixels at which images and a comparison fit beside each other."""
 
 
 class RunDisplay(QWidget):
@@ -39,6 +44,11 @@ class RunDisplay(QWidget):
         self.timeline = Timeline()
         self.view = ScenePanel(export)
         self.status = StatusBar(_figures())
+        self._comparison: ComparePanel | None = None
+        self._shows_images = True
+        self._keyframes: Sequence[Keyframe] = []
+        self.view.scene.keyframes_changed.connect(self._sync_depth)
+        self.depth_view.shown_changed.connect(self._on_depth)
 
         film = QWidget()
         column = QVBoxLayout(film)
@@ -53,7 +63,11 @@ class RunDisplay(QWidget):
         self._images.addWidget(self._depth_panel)
         self._middle = QSplitter(Qt.Orientation.Horizontal, handleWidth=style.GAP)
         self._middle.addWidget(self._images)
-        self._middle.addWidget(self.view)
+        centre = QWidget()
+        self._centre = QVBoxLayout(centre)
+        self._centre.setContentsMargins(0, 0, 0, 0)
+        self._centre.addWidget(self.view)
+        self._middle.addWidget(centre)
         self._middle.setSizes([400, 880])
         self._middle.setStretchFactor(0, 0)
         self._middle.setStretchFactor(1, 1)
@@ -70,14 +84,15 @@ class RunDisplay(QWidget):
 
     def clear(self) -> None:
         """Forget the last run."""
-        self.view.banner.hide()
+        self.show_comparison(False)
+        self.hide_message()
         self.view.show_hint(None)
+        self._keyframes = []
         self.view.scene.clear()
         self.video_view.set_image(None)
-        self.depth_view.set_depth(None)
+        self.depth_view.clear()
         self._video_panel.set_note("")
-        self._depth_panel.set_note("")
-        self.view.set_note(HOW_TO_MOVE)
+        self.view.show_how_to_move()
         self.progress.reset()
         self.status.reset()
 
@@ -94,7 +109,9 @@ class RunDisplay(QWidget):
             if decision.accepted
             else tr("Frame {number} skipped: {reason}")
         )
-        self._video_panel.set_note(text.format(number=frame.index + 1, reason=decision.reason))
+        self._video_panel.set_note(
+            text.format(number=frame.index + 1, reason=reason_words(decision.reason))
+        )
         self.progress.setValue(frame.index + 1)
 
     def show_growth(self, growth: Growth, packed: dict[int, SceneKeyframe]) -> None:
@@ -103,8 +120,8 @@ class RunDisplay(QWidget):
             self.view.scene.set_pose(*moved)
         for position, keyframe in packed.items():
             self.view.scene.add_packed(position, keyframe)
-        newest = growth.views[-1]
-        self.show_depth(newest.depth, newest.position, newest.frame)
+        scaled = [place for place, _, factor in growth.moved if factor != 1]
+        self.show_depths(growth.keyframes, [*scaled, *(view.position for view in growth.views)])
         latency = time.perf_counter() - growth.accepted
         speed = tr("{value} views/s").format(value=f"{growth.views_per_second:.1f}")
         self.status.set_figure("keyframes", f"{len(growth.keyframes)}")
@@ -112,15 +129,59 @@ class RunDisplay(QWidget):
         self.status.set_figure("latency", f"{latency:.2f} s")
         self.status.set_figure("memory", f"{growth.peak_memory / 2**20:.0f} MiB")
 
-    def show_depth(self, depth: NDArray[np.float32], position: int, frame: int) -> None:
-        """The depth [H,W] of a keyframe at a position, which is a frame of the source."""
-        self.depth_view.set_depth(depth)
-        note = tr("Keyframe {keyframe}, frame {frame}")
-        self._depth_panel.set_note(note.format(keyframe=position + 1, frame=frame + 1))
+    def show_depths(self, keyframes: Sequence[Keyframe], changed: Sequence[int]) -> None:
+        """Take over all keyframes as they are now; changed: positions of new and changed ones."""
+        self._keyframes = keyframes
+        removed = self.view.scene.scene.removed
+        for position in changed:
+            if position not in removed:
+                self._set_depth(position)
+
+    def comparison(self) -> ComparePanel:
+        """Where two models are compared, made when it is needed first."""
+        if self._comparison is None:
+            panel = self._comparison = ComparePanel()
+            panel.hide()
+            self._centre.addWidget(panel)
+            for scene in panel.linked.views:
+                scene.set_point_size(self.view.point_size.value)
+                self.view.point_size.changed.connect(scene.set_point_size)
+            self.view.bar.reset.triggered.connect(panel.linked.reset_view)
+        return self._comparison
+
+    @property
+    def is_comparing(self) -> bool:
+        """Whether the comparison is in the middle, in place of the one scene."""
+        return self._comparison is not None and not self._comparison.isHidden()
+
+    def show_comparison(self, shown: bool) -> None:
+        """Put the comparison into the middle, or the one scene."""
+        if shown or self._comparison:
+            self.comparison().setVisible(shown)
+        self.view.setVisible(not shown)
+        self.view.bar.set_active(not shown)
+        self._arrange()
+
+    def show_message(self, text: str) -> None:
+        """Say what went wrong over what is in the middle."""
+        self.view.banner.show_text(text)
+        if self._comparison:
+            self._comparison.banner.show_text(text)
+
+    def hide_message(self) -> None:
+        """What was said is done with."""
+        self.view.banner.hide()
+        if self._comparison:
+            self._comparison.banner.hide()
+
+    def close_work(self) -> None:
+        """End what goes on in the background."""
+        if self._comparison:
+            self._comparison.close_work()
 
     def show_accuracy(self, accuracy: Accuracy, lane: int = 0) -> None:
         """How far the run is off the truth."""
-        if words := accuracy_words(accuracy):
+        if lane == 0 and (words := accuracy_words(accuracy)):
             self.view.set_note(words)
 
     def count_points(self) -> int:
@@ -140,7 +201,12 @@ class RunDisplay(QWidget):
 
     def show_images(self, shown: bool) -> None:
         """Show video and depth beside the 3D view, or not."""
-        self._images.setVisible(shown)
+        self._shows_images = shown
+        self._arrange()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
 
     def save_state(self) -> QByteArray:
         """How the room is shared out."""
@@ -150,6 +216,31 @@ class RunDisplay(QWidget):
         """Share the room out as before."""
         if not state.isEmpty():
             self._middle.restoreState(state)
+
+    def _arrange(self) -> None:
+        """A comparison has images of its own, and needs the room in all but wide windows."""
+        has_room = not self.is_comparing or self.width() >= WIDE
+        self._images.setVisible(self._shows_images and has_room)
+
+    def _set_depth(self, position: int) -> None:
+        keyframe = self._keyframes[position]
+        words = tr("Keyframe {keyframe}, frame {frame}")
+        name = words.format(keyframe=position + 1, frame=keyframe.index + 1)
+        self.depth_view.set_keyframe(position, keyframe.depth, keyframe.confidence, name)
+
+    def _sync_depth(self) -> None:
+        """Keyframes that were taken back have no depth to turn to, until they are back again."""
+        scene = self.view.scene.scene
+        there = {place for place in scene.keyframes if place not in scene.removed}
+        known = self.depth_view.positions
+        for position in known - there:
+            self.depth_view.remove_keyframe(position)
+        for position in sorted(there - known):
+            if position < len(self._keyframes):
+                self._set_depth(position)
+
+    def _on_depth(self, position: int | None) -> None:
+        self._depth_panel.set_note("" if position is None else self.depth_view.words)
 
 
 def _figures() -> dict[str, tuple[str, str, str]]:

@@ -21,9 +21,6 @@ from app.ui.texts import tr
 from app.ui.tools import CropTool, KeyframeCard, KeyframeList, MeasureTool, ViewBar
 from app.ui.tools.look import wear
 
-HOW_TO_MOVE = "Drag to orbit, right drag to pan, wheel to zoom"
-"""Of the first mode, for the window."""
-
 DRAWER = 236
 """Width of the drawer in logical pixels."""
 
@@ -57,7 +54,7 @@ class ScenePanel(Panel):
         self._drawer = QFrame()
         self._pages = QStackedLayout(self._drawer)
         self._lay_out(content)
-        self.set_note(how_to_move("orbit"))
+        self.show_how_to_move()
         self._connect()
         self._on_confidence(self.confidence.value)
         wear(self)
@@ -70,6 +67,10 @@ class ScenePanel(Panel):
         self.hint = hint
         if hint:
             self._stack.addWidget(hint, 0, 0, Qt.AlignmentFlag.AlignCenter)
+
+    def show_how_to_move(self) -> None:
+        """Say beside the title what the mouse does."""
+        self.set_note(how_to_move(self.bar.modes.checkedAction().data()))
 
     def changeEvent(self, event: QEvent) -> None:
         if event.type() is QEvent.Type.PaletteChange:
@@ -123,7 +124,7 @@ class ScenePanel(Panel):
                 lambda on, action=action, page=page: self._on_drawer(on, action, page)
             )
         bar.measure.toggled.connect(self._on_measure)
-        bar.modes.triggered.connect(lambda action: self.set_note(how_to_move(action.data())))
+        bar.modes.triggered.connect(self.show_how_to_move)
         self.measure.scale_changed.connect(self.crop.refresh)
         self.scene.keyframe_picked.connect(self._on_picked)
         self.scene.nothing_picked.connect(self._on_nothing)

@@ -241,6 +241,11 @@ class SceneView(QWidget):
             self._stage.frame()
         self.camera_taken.emit()
 
+    def refit(self) -> None:
+        """Look at the whole scene in a view of another size, unless the user took the camera."""
+        if self._stage and not self._stage.moved_by_user:
+            self._stage.frame()
+
     def draw_now(self) -> None:
         """Draw at once, so that `grab` shows the latest state."""
         if self._stage:

@@ -1,7 +1,7 @@
 """A run in the background for the window: what it tells comes as signals."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,11 @@ class Session(QObject):
         return self._run.latest_frame()
 
     @property
+    def engines(self) -> Sequence[Engine]:
+        """Those of the lanes."""
+        return self._run.engines
+
+    @property
     def frames(self) -> int:
         """Frames that were looked at so far."""
         return self._run.frames
@@ -109,7 +114,8 @@ class _Relay:
         self._session.frame_ready.emit()
 
     def grown(self, growth: Growth) -> None:
-        self._session.grown.emit(growth, _packed(growth))
+        # Of the other lanes a comparison makes its own, moved into the world of the first.
+        self._session.grown.emit(growth, _packed(growth) if growth.lane == 0 else {})
 
     def interrupted(self, message: str) -> None:
         self._session.interrupted.emit(message)

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QResizeEvent
 
 from app.geometry import Sim3, to_homogeneous
 from app.ui.adapter import Adapter, find_adapter
-from app.ui.compare.split_view import SplitView
+from app.ui.compare.split_view import Mode, SplitView
 from app.ui.scene import SceneKeyframe
 from app.ui.scene_view import SceneView
 
@@ -26,6 +28,9 @@ class LinkedViews(SplitView):
         # Poses [4,4] of the second as its own reconstruction has them, and its packed scale.
         self._own: dict[int, SceneKeyframe] = {}
         first, second = self.views
+        # The views have their new sizes only after all have heard of it.
+        self._refit = QTimer(self, singleShot=True, interval=0)
+        self._refit.timeout.connect(first.refit)
         first.camera_changed.connect(lambda state: self._copy(second, state))
         second.camera_changed.connect(lambda state: self._copy(first, state))
 
@@ -50,6 +55,14 @@ class LinkedViews(SplitView):
         self._similarity = similarity
         for position in self._own:
             self._sync(position)
+
+    def set_mode(self, mode: Mode) -> None:
+        super().set_mode(mode)
+        self._refit.start()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._refit.start()
 
     def clear(self) -> None:
         """Empty both views."""

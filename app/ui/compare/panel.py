@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QFileDialog,
-    QFrame,
     QHBoxLayout,
-    QPushButton,
-    QScrollArea,
     QSplitter,
     QVBoxLayout,
     QWidget,
@@ -29,19 +25,17 @@ from app.live import Growth, MovedKeyframe
 from app.reconstruction import Keyframe
 from app.ui import style
 from app.ui.adapter import Adapter, find_adapter
-from app.ui.compare.curve_view import CurveView
-from app.ui.compare.difference_view import DifferenceView
-from app.ui.compare.figures_view import FiguresView
 from app.ui.compare.linked_views import LinkedViews
+from app.ui.compare.mode_bar import ModeBar
 from app.ui.compare.report_writer import ReportWriter
+from app.ui.compare.side_column import SideColumn
 from app.ui.compare.split_view import Mode
-from app.ui.compare.worker import Compare, Worker, by_position
+from app.ui.compare.words import lane_name, share_words
+from app.ui.compare.worker import Compare, Worker
 from app.ui.controls import LabelledSlider
-from app.ui.panels import Banner, Panel, button, label, set_role
+from app.ui.panels import Banner, Panel, button
 from app.ui.scene import SceneKeyframe
 from app.ui.texts import tr
-
-SIDE_WIDTH = 400
 
 
 class ComparePanel(QWidget):
@@ -66,24 +60,23 @@ class ComparePanel(QWidget):
         self._worker = Worker(self)
         self.writer = ReportWriter(self)
         self.linked = LinkedViews(adapter)
-        self.difference, self.curve, self.figures = DifferenceView(), CurveView(), FiguresView()
+        self.side = SideColumn()
+        self.difference, self.figures = self.side.difference, self.side.figures
         self.banner = Banner()
         self.confidence = LabelledSlider(
             tr("Confidence"),
             (0, 95),
             30,
-            _share_words,
+            share_words,
             tr("Hides the points that are least certain"),
         )
         self.report = button(
             tr("Report…"),
             tr("Write this comparison as a page with pictures, and its figures"),
-            self._on_report,
+            self.ask_report,
         )
         self.report.setEnabled(False)
-        self.modes = self._make_modes()
-        self._cut = label(role="muted")
-        self._cut.setWordWrap(True)
+        self.modes = ModeBar(self.linked)
         self._lay_out()
 
         self._worker.packed.connect(self._on_packed)
@@ -93,8 +86,6 @@ class ComparePanel(QWidget):
         self.confidence.changed.connect(lambda p: self.linked.set_confidence_quantile(p / 100))
         self.difference.picked.connect(self._on_picked)
         self.linked.set_confidence_quantile(self.confidence.value / 100)
-        blink = QShortcut(QKeySequence("B"), self, self._on_blink)
-        blink.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
 
     def begin(
         self,
@@ -117,15 +108,12 @@ class ComparePanel(QWidget):
         self._source, self._command, self._settings = source, command, settings or {}
         self._source_size = None
         self.linked.clear()
-        self.linked.set_names((self.lanes[0].title, self.lanes[1].title))
-        self.difference.clear()
-        self.curve.set_curve(None)
-        self.figures.clear()
-        self._cut.setText("")
+        self.linked.set_names((lane_name(self.lanes[0]), lane_name(self.lanes[1])))
+        self.side.clear()
         self.banner.hide()
         self.report.setEnabled(False)
         if recorded:
-            self._worker.pack(0, by_position(recorded.keyframes), {})
+            self._worker.pack(0, dict(enumerate(recorded.keyframes)), {})
 
     def set_source_size(self, size: tuple[int, int]) -> None:
         """(H, W) of the source's frames; of use where the models take images of other sizes."""
@@ -153,7 +141,7 @@ class ComparePanel(QWidget):
         entry.failure = str(error)
         self.banner.show_text(
             tr("{model} ended early: {reason}. What it had reconstructed stays.").format(
-                model=entry.title, reason=entry.failure.rstrip(".")
+                model=lane_name(entry), reason=entry.failure.rstrip(".")
             )
         )
         self._refresh()
@@ -170,9 +158,8 @@ class ComparePanel(QWidget):
             self.writer.start(out, self._snapshot(with_truth=True), self._command)
 
     def set_mode(self, mode: Mode) -> None:
-        """Compare side by side, with a wipe, or by blinking."""
-        self.linked.set_mode(mode)
-        self._show_mode()
+        """Compare side by side, with a wipe, or by blinking to the other one."""
+        self.modes.choose(mode)
 
     def close_work(self) -> None:
         """End what goes on in the background."""
@@ -199,7 +186,7 @@ class ComparePanel(QWidget):
     def _refresh(self) -> None:
         if all(lane.keyframes for lane in self.lanes):
             self.figures.set_lanes(self.lanes)
-            self._fit_side()
+            self.side.fit()
             self._worker.compare(self._snapshot())
         self.report.setEnabled(any(lane.keyframes for lane in self.lanes[:1]))
 
@@ -218,9 +205,7 @@ class ComparePanel(QWidget):
             return
         self.comparison = comparison
         self.linked.set_similarity(apart.together)
-        self.difference.set_comparison(comparison)
-        self.curve.set_curve(apart.confidence)
-        self._cut.setText(_cut_words(comparison))
+        self.side.set_comparison(comparison)
         self.report.setEnabled(True)
         self.changed.emit()
 
@@ -230,11 +215,8 @@ class ComparePanel(QWidget):
             if position in view.scene.keyframes:
                 view.highlight(position)
 
-    def _on_blink(self) -> None:
-        self.linked.blink()
-        self._show_mode()
-
-    def _on_report(self) -> None:
+    def ask_report(self) -> None:
+        """Let the user choose a place for the report, or cancel the one that is being written."""
         if self.writer.is_busy:
             self.writer.cancel()
             return
@@ -253,44 +235,20 @@ class ComparePanel(QWidget):
             self.banner.show_text(error)
         self.report_ended.emit(folder, error)
 
-    def _make_modes(self) -> QButtonGroup:
-        modes = QButtonGroup(self)
-        for mode, (name, tip) in {
-            Mode.SIDE: (tr("Side by side"), tr("Both views next to each other, with one camera")),
-            Mode.WIPE: (tr("Wipe"), tr("One view with a divider to drag")),
-            Mode.BLINK: (tr("Blink"), tr("One view in the same place as the other (B)")),
-        }.items():
-            entry = QPushButton(name)
-            entry.setToolTip(tip)
-            modes.addButton(entry, mode.value)
-        set_role(modes.button(Mode.SIDE.value), "primary")
-        modes.idClicked.connect(self._on_mode)
-        return modes
-
-    def _on_mode(self, number: int) -> None:
-        mode = Mode(number)
-        if mode is Mode.BLINK:
-            self.linked.blink()
-        else:
-            self.linked.set_mode(mode)
-        self._show_mode()
-
-    def _show_mode(self) -> None:
-        for mode in Mode:
-            set_role(self.modes.button(mode.value), "primary" if mode is self.linked.mode else "")
-
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
-        bar.setContentsMargins(style.GAP, 0, style.GAP, style.GAP)
+        bar.setContentsMargins(style.GAP, 0, style.GAP, 0)
         bar.setSpacing(style.GAP)
-        for entry in self.modes.buttons():
-            bar.addWidget(entry)
-        bar.addSpacing(style.GAP)
-        bar.addWidget(self.confidence, stretch=1)
-        bar.addWidget(
+        bar.addWidget(self.modes)
+        bar.addStretch()
+        bar.addWidget(self.report)
+        looks = QHBoxLayout()
+        looks.setContentsMargins(style.GAP, 0, style.GAP, style.GAP)
+        looks.setSpacing(style.GAP)
+        looks.addWidget(self.confidence, stretch=1)
+        looks.addWidget(
             button(tr("Reset view"), tr("Look at the whole scene again"), self.linked.reset_view)
         )
-        bar.addWidget(self.report)
         pictures = QWidget()
         column = QVBoxLayout(pictures)
         column.setContentsMargins(0, 0, 0, 0)
@@ -298,56 +256,14 @@ class ComparePanel(QWidget):
         column.addWidget(self.banner)
         column.addWidget(self.linked, stretch=1)
         column.addLayout(bar)
-
-        confidence = QWidget()
-        lines = QVBoxLayout(confidence)
-        lines.setContentsMargins(style.GAP, 0, style.GAP, style.GAP)
-        lines.addWidget(self.curve)
-        lines.addWidget(self._cut)
-        side = QWidget()
-        stack = QVBoxLayout(side)
-        stack.setContentsMargins(0, 0, 0, 0)
-        stack.setSpacing(style.GAP)
-        stack.addWidget(Panel(tr("Difference"), self.difference))
-        stack.addWidget(Panel(tr("Difference by confidence"), confidence))
-        stack.addWidget(Panel(tr("Cost"), self.figures))
-        stack.addStretch()
-        self._side = side
-        self._scroll = scroll = QScrollArea(widgetResizable=True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(side)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        column.addLayout(looks)
 
         split = QSplitter(Qt.Orientation.Horizontal, handleWidth=style.GAP)
         split.addWidget(Panel(tr("3D view"), pictures))
-        split.addWidget(scroll)
+        split.addWidget(self.side)
         split.setStretchFactor(0, 1)
         split.setStretchFactor(1, 0)
-        split.setSizes([880, SIDE_WIDTH])
+        split.setSizes([880, self.side.minimumWidth()])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(split)
-        self._fit_side()
-
-    def _fit_side(self) -> None:
-        """Make the column as wide as its table, which grows with the names of the models."""
-        bar = self._scroll.verticalScrollBar().sizeHint().width()
-        self._scroll.setMinimumWidth(max(SIDE_WIDTH, self._side.minimumSizeHint().width() + bar))
-
-
-def _share_words(hidden: int) -> str:
-    return tr("best {share} %").format(share=100 - hidden) if hidden else tr("all points")
-
-
-def _cut_words(comparison: Comparison) -> str:
-    """What the confidence slider does to the mean difference."""
-    apart = comparison.differences[1]
-    if apart is None or apart.confidence is None:
-        return ""
-    half = apart.confidence.cut_for(apart.depth_percent / 200)
-    mean = tr("Mean difference {mean:.2g} %.").format(mean=apart.depth_percent)
-    if half is None:
-        return f"{mean} {tr('No cut of the confidence halves it.')}"
-    return (
-        f"{mean} {tr('Hiding {share} % of the pixels halves it.').format(share=round(100 * half))}"
-    )

@@ -126,8 +126,3 @@ def _packed(keyframe: Keyframe, cloud: PointCloud | None) -> SceneKeyframe:
         frame=keyframe.index,
         name=keyframe.name,
     )
-
-
-def by_position(keyframes: Sequence[Keyframe]) -> dict[int, Keyframe]:
-    """Keyframes with their places."""
-    return dict(enumerate(keyframes))

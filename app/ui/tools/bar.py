@@ -3,24 +3,24 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QActionGroup, QKeySequence
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QToolButton, QWidget
+from PySide6.QtGui import QAction, QActionGroup, QIcon, QKeySequence
+from PySide6.QtWidgets import QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
 
 from app.reconstruction.masks import MASKS
-from app.ui import style
-from app.ui.panels import set_role
 from app.ui.scene_view import SceneView
 from app.ui.texts import tr
 
 
-class ViewBar(QWidget):
+class ViewBar(QToolBar):
     """Buttons for the commands of a view. The commands are actions of the widget `owner`, so that
-    their keys work in its whole window; a menu may offer them, too.
+    their keys work in its whole window; a menu may offer them, too. What there is no room for is
+    behind the » at the end.
     """
 
     def __init__(self, view: SceneView, owner: QWidget) -> None:
         super().__init__()
         self._view, self._owner = view, owner
+        self._active = True
         self.modes = QActionGroup(self)
         for mode, key, text, tip in (
             ("orbit", "1", tr("Orbit"), tr("Drag to turn about the scene, which stays upright")),
@@ -55,11 +55,8 @@ class ViewBar(QWidget):
         self.reset = self._command(
             tr("Reset"), "R", tr("Look at the whole scene again"), view.reset_view
         )
-        # There is little room, and everybody knows these.
-        self.undo.setIconText("↶")
-        self.redo.setIconText("↷")
-        self._mode_button = self._menu_button(self.modes.actions(), tr("How the mouse moves"))
-        self._hide_button = self._menu_button(self.masks, tr("Hide points by what they look like"))
+        self._mode = self._menu(self.modes.actions(), tr("How the mouse moves"))
+        self._hide = self._menu(self.masks, tr("Hide points by what they look like"))
         self._lay_out()
         self._connect()
         self._refresh()
@@ -74,20 +71,37 @@ class ViewBar(QWidget):
             [self.undo, self.redo],
         ]
 
+    def set_active(self, active: bool) -> None:
+        """Whether the view is there to be worked with; the reset is of use elsewhere, too."""
+        self._active = active
+        for group in self.actions_by_group:
+            for action in group:
+                if action is not self.reset:
+                    action.setEnabled(active)
+        self._refresh()
+
     def _lay_out(self) -> None:
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(style.GAP, 0, style.GAP, 0)
-        layout.setSpacing(2)
-        layout.addWidget(self._mode_button)
-        for action in (self.follow, self.cameras):
-            layout.addWidget(self._button(action))
-        layout.addWidget(_divider())
-        layout.addWidget(self._hide_button)
-        for action in (self.box, self.keyframes, self.measure):
-            layout.addWidget(self._button(action))
-        layout.addStretch()
-        for action in (self.undo, self.redo, self.reset):
-            layout.addWidget(self._button(action))
+        room = QWidget()
+        room.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.addActions([self._mode, self.follow, self.cameras])
+        self.addSeparator()
+        self.addActions([self._hide, self.box, self.keyframes, self.measure])
+        self.addWidget(room)
+        self.addActions([self.undo, self.redo, self.reset])
+        for action in self.actions():
+            button = self.widgetForAction(action)
+            if isinstance(button, QToolButton):
+                button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        for action in (self._mode, self._hide):
+            button = self.widgetForAction(action)
+            assert isinstance(button, QToolButton)
+            button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        # Qt's own sign for more is dark in all themes.
+        more = self.findChild(QToolButton, "qt_toolbar_ext_button")
+        if isinstance(more, QToolButton):
+            more.setIcon(QIcon())
+            more.setText("»")
+            more.setToolTip(tr("More tools"))
 
     def _connect(self) -> None:
         view = self._view
@@ -100,7 +114,7 @@ class ViewBar(QWidget):
 
     def _on_mode(self, action: QAction) -> None:
         self._view.set_mode(action.data())
-        self._mode_button.setText(action.text())
+        self._mode.setText(action.text())
 
     def _on_masks(self) -> None:
         chosen = [n for n, action in zip(MASKS, self.masks, strict=True) if action.isChecked()]
@@ -109,11 +123,11 @@ class ViewBar(QWidget):
 
     def _refresh(self) -> None:
         scene = self._view.scene
-        self.undo.setEnabled(bool(scene.shown_positions))
-        self.redo.setEnabled(bool(scene.removed))
+        self.undo.setEnabled(self._active and bool(scene.shown_positions))
+        self.redo.setEnabled(self._active and bool(scene.removed))
         count = len(scene.masks)
-        self._hide_button.setText(tr("Hide ({count})").format(count=count) if count else tr("Hide"))
-        self._mode_button.setText(self.modes.checkedAction().text())
+        self._hide.setText(tr("Hide ({count})").format(count=count) if count else tr("Hide"))
+        self._mode.setText(self.modes.checkedAction().text())
 
     def _switch(self, text: str, key: str, tip: str) -> QAction:
         action = self._command(text, key, tip, None)
@@ -130,21 +144,12 @@ class ViewBar(QWidget):
         self._owner.addAction(action)
         return action
 
-    def _button(self, action: QAction) -> QToolButton:
-        button = QToolButton()
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        button.setDefaultAction(action)
-        return button
-
-    def _menu_button(self, actions: list[QAction], tip: str) -> QToolButton:
-        button = QToolButton()
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        button.setToolTip(tip)
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(button, toolTipsVisible=True)
+    def _menu(self, actions: list[QAction], tip: str) -> QAction:
+        """An entry of the bar that opens a menu."""
+        menu = QMenu(self, toolTipsVisible=True)
         menu.addActions(actions)
-        button.setMenu(menu)
-        return button
+        menu.menuAction().setToolTip(tip)
+        return menu.menuAction()
 
 
 def _mask_words() -> list[tuple[str, str]]:
@@ -154,10 +159,3 @@ def _mask_words() -> list[tuple[str, str]]:
         (tr("Black background"), tr("Hide points that are all but black")),
         (tr("White background"), tr("Hide points that are all but white")),
     ]
-
-
-def _divider() -> QFrame:
-    line = QFrame()
-    line.setFixedSize(1, 16)
-    set_role(line, "divider")
-    return line

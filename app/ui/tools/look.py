@@ -11,6 +11,9 @@ QToolButton {{
 }}
 QToolButton:hover {{ background: {hover}; color: {text}; }}
 QToolButton:checked {{ background: {raised}; color: {text}; border-color: {border}; }}
+QToolBar {{ background: transparent; border: none; spacing: 2px; padding: 0 8px; }}
+QToolButton#qt_toolbar_ext_button {{ padding: 0; color: {text}; font-weight: 600; }}
+QToolBar::separator {{ background: {border}; width: 1px; margin: 3px 4px; }}
 QToolButton:focus {{ border-color: {accent}; }}
 QToolButton:disabled {{ color: {faint}; background: transparent; }}
 QToolButton[popupMode="2"] {{ padding-right: 18px; }}
@@ -24,6 +27,10 @@ QLabel[role="measure"] {{
     background: {panel}; color: {text}; border: 1px solid {accent}; border-radius: 4px;
     padding: 1px 5px;
 }}
+QCheckBox::indicator {{
+    width: 12px; height: 12px; border: 1px solid {muted}; border-radius: 3px; background: {raised};
+}}
+QCheckBox::indicator:checked {{ background: {accent}; border-color: {accent}; }}
 QListWidget {{ background: {panel}; border: none; outline: none; }}
 QListWidget::item {{ padding: 2px; border-radius: 4px; color: {text}; }}
 QListWidget::item:hover {{ background: {raised}; }}

@@ -116,6 +116,10 @@
         <translation>Ansichten zugleich</translation>
     </message>
     <message>
+        <source>Compare with</source>
+        <translation>Vergleich mit</translation>
+    </message>
+    <message>
         <source>Resume</source>
         <translation>Fortsetzen</translation>
     </message>
@@ -198,6 +202,10 @@
     <message>
         <source>The export was cancelled; nothing was written.</source>
         <translation>Der Export wurde abgebrochen; nichts wurde geschrieben.</translation>
+    </message>
+    <message>
+        <source>The report was cancelled; nothing was written.</source>
+        <translation>Der Bericht wurde abgebrochen; nichts wurde geschrieben.</translation>
     </message>
     <message>
         <source>{path} could not be written: {reason}. Choose another place.</source>
@@ -396,6 +404,22 @@
         <translation>&amp;Ansicht</translation>
     </message>
     <message>
+        <source>Compare two models</source>
+        <translation>Zwei Modelle vergleichen</translation>
+    </message>
+    <message>
+        <source>Run a second model on the same frames and see both</source>
+        <translation>Ein zweites Modell auf denselben Bildern rechnen lassen und beide sehen</translation>
+    </message>
+    <message>
+        <source>Comparison</source>
+        <translation>Vergleich</translation>
+    </message>
+    <message>
+        <source>Both views next to each other</source>
+        <translation>Beide Ansichten nebeneinander</translation>
+    </message>
+    <message>
         <source>Orbit</source>
         <translation>Umkreisen</translation>
     </message>
@@ -460,8 +484,48 @@
         <translation>Das zurückgenommene Schlüsselbild wieder einsetzen</translation>
     </message>
     <message>
+        <source>Hides the points that are least certain</source>
+        <translation>Blendet die unsichersten Punkte aus</translation>
+    </message>
+    <message>
+        <source>Report…</source>
+        <translation>Bericht …</translation>
+    </message>
+    <message>
+        <source>Write this comparison as a page with pictures, and its figures</source>
+        <translation>Diesen Vergleich als Seite mit Bildern und Zahlen schreiben</translation>
+    </message>
+    <message>
+        <source>{model} ended early: {reason}. What it had reconstructed stays.</source>
+        <translation>{model} endete vorzeitig: {reason}. Was es rekonstruiert hat, bleibt.</translation>
+    </message>
+    <message>
+        <source>Report: name of a new folder</source>
+        <translation>Bericht: Name eines neuen Ordners</translation>
+    </message>
+    <message>
+        <source>Cancel ({done} of {total})</source>
+        <translation>Abbrechen ({done} von {total})</translation>
+    </message>
+    <message>
         <source>Look at the whole scene again</source>
         <translation>Wieder die ganze Szene ansehen</translation>
+    </message>
+    <message>
+        <source>Reset view</source>
+        <translation>Ansicht zurücksetzen</translation>
+    </message>
+    <message>
+        <source>Difference</source>
+        <translation>Unterschied</translation>
+    </message>
+    <message>
+        <source>Difference by confidence</source>
+        <translation>Unterschied nach Sicherheit</translation>
+    </message>
+    <message>
+        <source>Cost</source>
+        <translation>Aufwand</translation>
     </message>
     <message>
         <source>Reset</source>
@@ -474,6 +538,10 @@
     <message>
         <source>Hide points by what they look like</source>
         <translation>Punkte nach ihrem Aussehen ausblenden</translation>
+    </message>
+    <message>
+        <source>More tools</source>
+        <translation>Weitere Werkzeuge</translation>
     </message>
     <message>
         <source>Hide ({count})</source>
@@ -572,14 +640,6 @@
         <translation>&amp;Werkzeuge</translation>
     </message>
     <message>
-        <source>Compare two models…</source>
-        <translation>Zwei Modelle vergleichen …</translation>
-    </message>
-    <message>
-        <source>Full precision and 4 bit side by side on one source</source>
-        <translation>Volle Genauigkeit und 4 Bit nebeneinander an einer Quelle</translation>
-    </message>
-    <message>
         <source>Measure</source>
         <translation>Messen</translation>
     </message>
@@ -589,7 +649,7 @@
     </message>
     <message>
         <source>Model details…</source>
-        <translation>Modell im Einzelnen …</translation>
+        <translation>Modelldetails …</translation>
     </message>
     <message>
         <source>What the model&apos;s manifest says, and what a run takes here</source>
@@ -768,12 +828,36 @@
         <translation>Die Tiefe erscheint mit den ersten Schlüsselbildern</translation>
     </message>
     <message>
+        <source>Keyframe</source>
+        <translation>Schlüsselbild</translation>
+    </message>
+    <message>
+        <source>Which keyframe is compared; at the end, always the newest</source>
+        <translation>Welches Schlüsselbild verglichen wird; am Ende stets das neueste</translation>
+    </message>
+    <message>
+        <source>No image yet</source>
+        <translation>Noch kein Bild</translation>
+    </message>
+    <message>
+        <source>The difference appears with the first keyframes</source>
+        <translation>Der Unterschied erscheint mit den ersten Schlüsselbildern</translation>
+    </message>
+    <message>
         <source>Previous keyframe</source>
         <translation>Voriges Schlüsselbild</translation>
     </message>
     <message>
         <source>Next keyframe</source>
         <translation>Nächstes Schlüsselbild</translation>
+    </message>
+    <message>
+        <source>{limit} % of the depth and above</source>
+        <translation>{limit} % der Tiefe und mehr</translation>
+    </message>
+    <message>
+        <source>Keyframe {number}, frame {frame}: depth differs by {depth}, rotation by {rotation}°, position by {place} of the path</source>
+        <translation>Schlüsselbild {number}, Bild {frame}: Unterschied der Tiefe {depth}, der Drehung {rotation}°, des Ortes {place} des Weges</translation>
     </message>
     <message>
         <source>Depth</source>
@@ -968,6 +1052,10 @@
         <translation>Unterbrochen</translation>
     </message>
     <message>
+        <source>Done in {seconds} s, recorded in {folder}</source>
+        <translation>Fertig in {seconds} s, aufgezeichnet in {folder}</translation>
+    </message>
+    <message>
         <source>Done in {seconds} s</source>
         <translation>Fertig in {seconds} s</translation>
     </message>
@@ -1024,12 +1112,28 @@
         <translation>Ziehen zum Umkreisen, rechts ziehen zum Verschieben, Rad zum Zoomen</translation>
     </message>
     <message>
+        <source>recorded</source>
+        <translation>aufgezeichnet</translation>
+    </message>
+    <message>
         <source>best {share} %</source>
         <translation>beste {share} %</translation>
     </message>
     <message>
         <source>all points</source>
         <translation>alle Punkte</translation>
+    </message>
+    <message>
+        <source>Mean difference {mean:.2g} %.</source>
+        <translation>Mittlerer Unterschied {mean:.2g} %.</translation>
+    </message>
+    <message>
+        <source>No cut of the confidence halves it.</source>
+        <translation>Keine Schwelle der Sicherheit halbiert ihn.</translation>
+    </message>
+    <message>
+        <source>Hiding {share} % of the pixels halves it.</source>
+        <translation>{share} % der Pixel auszublenden halbiert ihn.</translation>
     </message>
     <message>
         <source>The 3D view is off: no graphics adapter was found.
@@ -1147,11 +1251,11 @@ Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen 
     </message>
     <message>
         <source>{all} keyframes</source>
-        <translation>{all} Schlüsselbilder</translation>
+        <translation>{all} Bilder</translation>
     </message>
     <message>
         <source>{length} units</source>
-        <translation>{length} Einheiten</translation>
+        <translation>{length} Einh.</translation>
     </message>
     <message>
         <source>known length</source>
@@ -1200,6 +1304,194 @@ Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen 
     <message>
         <source>Click two points</source>
         <translation>Zwei Punkte anklicken</translation>
+    </message>
+    <message>
+        <source>Run a second model on the same frames and see both (Ctrl+D)</source>
+        <translation>Ein zweites Modell auf denselben Bildern rechnen lassen und beide sehen (Strg+D)</translation>
+    </message>
+    <message>
+        <source>nothing</source>
+        <translation>nichts</translation>
+    </message>
+    <message>
+        <source>the recording</source>
+        <translation>der Aufzeichnung</translation>
+    </message>
+    <message>
+        <source>Median (line) and 90th percentile (dashed) of the difference by predicted confidence; bars: how many pixels have it. A model that knows where it is wrong has lines that fall to the right.</source>
+        <translation>Median (Linie) und 90. Perzentil (gestrichelt) des Unterschieds nach vorhergesagter Sicherheit; Balken: wie viele Pixel sie haben. Bei einem Modell, das weiß, wo es irrt, fallen die Linien nach rechts.</translation>
+    </message>
+    <message>
+        <source>predicted confidence</source>
+        <translation>vorhergesagte Sicherheit</translation>
+    </message>
+    <message>
+        <source>difference (%)</source>
+        <translation>Unterschied (%)</translation>
+    </message>
+    <message>
+        <source>ratio</source>
+        <translation>Verhältnis</translation>
+    </message>
+    <message>
+        <source>Medians over windows without the first one, which warms the model up. The models take turns. Energy is of the whole processor; n/a where the system does not tell.</source>
+        <translation>Mediane über die Fenster ohne das erste, in dem das Modell anläuft. Die Modelle wechseln sich ab. Energie gilt für den ganzen Prozessor; n/a, wo das System sie nicht angibt.</translation>
+    </message>
+    <message>
+        <source>shared</source>
+        <translation>gemeinsam</translation>
+    </message>
+    <message>
+        <source>Network</source>
+        <translation>Netz</translation>
+    </message>
+    <message>
+        <source>Windows</source>
+        <translation>Fenster</translation>
+    </message>
+    <message>
+        <source>Views a second</source>
+        <translation>Ansichten je Sekunde</translation>
+    </message>
+    <message>
+        <source>A window, median</source>
+        <translation>Ein Fenster, Median</translation>
+    </message>
+    <message>
+        <source>90th percentile</source>
+        <translation>90. Perzentil</translation>
+    </message>
+    <message>
+        <source>99th percentile</source>
+        <translation>99. Perzentil</translation>
+    </message>
+    <message>
+        <source>First window (warm-up)</source>
+        <translation>Erstes Fenster (Anlauf)</translation>
+    </message>
+    <message>
+        <source>Other stages of a window, median</source>
+        <translation>Übrige Schritte eines Fensters, Median</translation>
+    </message>
+    <message>
+        <source>Reading the frame</source>
+        <translation>Bild lesen</translation>
+    </message>
+    <message>
+        <source>Choosing it</source>
+        <translation>Auswählen</translation>
+    </message>
+    <message>
+        <source>Joining to what is there</source>
+        <translation>An Vorhandenes anschließen</translation>
+    </message>
+    <message>
+        <source>Making points</source>
+        <translation>Punkte erzeugen</translation>
+    </message>
+    <message>
+        <source>Memory and energy</source>
+        <translation>Speicher und Energie</translation>
+    </message>
+    <message>
+        <source>Peak memory of the runtime</source>
+        <translation>Höchster Speicher der Laufzeit</translation>
+    </message>
+    <message>
+        <source>of it before the model</source>
+        <translation>davon vor dem Modell</translation>
+    </message>
+    <message>
+        <source>Model file</source>
+        <translation>Modelldatei</translation>
+    </message>
+    <message>
+        <source>Energy a view</source>
+        <translation>Energie je Ansicht</translation>
+    </message>
+    <message>
+        <source>Side by side</source>
+        <translation>Nebeneinander</translation>
+    </message>
+    <message>
+        <source>Both views next to each other, with one camera</source>
+        <translation>Beide Ansichten nebeneinander, mit einer Kamera</translation>
+    </message>
+    <message>
+        <source>Wipe</source>
+        <translation>Wischen</translation>
+    </message>
+    <message>
+        <source>One view with a divider to drag</source>
+        <translation>Eine Ansicht mit verschiebbarer Trennlinie</translation>
+    </message>
+    <message>
+        <source>Blink</source>
+        <translation>Blinken</translation>
+    </message>
+    <message>
+        <source>One view in the same place as the other</source>
+        <translation>Eine Ansicht an der Stelle der anderen</translation>
+    </message>
+    <message>
+        <source>Drag to see more of one side (left and right keys)</source>
+        <translation>Ziehen, um von einer Seite mehr zu sehen (Tasten links und rechts)</translation>
+    </message>
+    <message>
+        <source>Divider between the two pictures</source>
+        <translation>Trennlinie zwischen beiden Bildern</translation>
+    </message>
+    <message>
+        <source>between the frames looked at</source>
+        <translation>zwischen den betrachteten Bildern</translation>
+    </message>
+    <message>
+        <source>every frame is taken</source>
+        <translation>jedes Bild wird genommen</translation>
+    </message>
+    <message>
+        <source>too dark</source>
+        <translation>zu dunkel</translation>
+    </message>
+    <message>
+        <source>too bright</source>
+        <translation>zu hell</translation>
+    </message>
+    <message>
+        <source>blurred</source>
+        <translation>unscharf</translation>
+    </message>
+    <message>
+        <source>first</source>
+        <translation>das erste</translation>
+    </message>
+    <message>
+        <source>image size changed</source>
+        <translation>Bildgröße geändert</translation>
+    </message>
+    <message>
+        <source>view changed</source>
+        <translation>Ansicht geändert</translation>
+    </message>
+    <message>
+        <source>the engine is busy</source>
+        <translation>die Rechnung läuft noch</translation>
+    </message>
+    <message>
+        <source>too similar ({pixels} px motion)</source>
+        <translation>zu ähnlich ({pixels} px Bewegung)</translation>
+    </message>
+    <message>
+        <source>turning only, or a flat view: move sideways too</source>
+        <translation>nur gedreht oder flache Ansicht: auch seitwärts bewegen</translation>
+    </message>
+    <message>
+        <source>turned {pixels} px: move sideways too</source>
+        <translation>um {pixels} px gedreht: auch seitwärts bewegen</translation>
+    </message>
+    <message>
+        <source>moved {pixels} px</source>
+        <translation>um {pixels} px bewegt</translation>
     </message>
 </context>
 </TS>

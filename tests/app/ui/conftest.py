@@ -95,6 +95,7 @@ class RoomEngine:
     """
 
     peak_memory = 123 * 2**20
+    base_memory = 45 * 2**20
 
     def __init__(self, room: Room, bundle: Bundle) -> None:
         self.bundle = bundle

@@ -154,9 +154,9 @@ def test_space_pauses_and_goes_on(driver: Any) -> None:
     QTest.keyClick(window, Qt.Key.Key_Space)
     assert enabled(window, "Resume")
     QTest.qWait(400)
-    seen = window._session.latest_frame()
+    seen = window.runs.session.latest_frame()
     QTest.qWait(300)
-    assert window._session.latest_frame() is seen
+    assert window.runs.session.latest_frame() is seen
     assert not window.is_idle
     QTest.keyClick(window, Qt.Key.Key_Space)
     assert enabled(window, "Pause")
@@ -167,7 +167,7 @@ def test_space_pauses_and_goes_on(driver: Any) -> None:
 def test_stop_keeps_what_was_captured(driver: Any) -> None:
     window = driver.window
     engine = driver.start_and_hold()
-    while window._session.latest_frame() is None:
+    while window.runs.session.latest_frame() is None:
         QTest.qWait(5)
     press(window, "Stop")
     assert enabled(window, "End now")

@@ -74,10 +74,10 @@ def test_a_camera_goes_on_while_the_engine_is_busy(driver: Any, use: Any) -> Non
     # A file would be read no further than the keyframes that may wait.
     while source.given < 10 * WAITING_KEYFRAMES:
         QTest.qWait(10)
-    _, decision = driver.window._session.latest_frame()
+    _, decision = driver.window.runs.session.latest_frame()
     assert not decision.accepted
     assert decision.reason == "the engine is busy"
-    driver.window.stop()
+    driver.window.runs.stop()
     engine.go.set()
     driver.wait_for_end()
     assert driver.window.failure == ""

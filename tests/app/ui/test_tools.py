@@ -301,7 +301,7 @@ def test_modes_keep_the_place_of_the_camera(panel: ScenePanel, room: Any) -> Non
     for key, mode in (("3", "fly"), ("2", "trackball"), ("1", "orbit")):
         QTest.keyClick(panel, key)
         assert stage.mode == mode
-        assert panel.bar._mode_button.text().lower() == mode
+        assert panel.bar._mode.text().lower() == mode
     after = view.camera_state()
     np.testing.assert_allclose(after["position"], before["position"], atol=1e-5)
     np.testing.assert_allclose(np.abs(after["rotation"]), np.abs(before["rotation"]), atol=1e-5)

@@ -1,0 +1,212 @@
+"""Starts, holds and ends runs, one at a time, and shows what they bring."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from app.capture import SourceError
+from app.compare import Lane, MeasuredEngine, Model
+from app.engine import Engine
+from app.errors import AppError
+from app.live import OpenSource
+from app.reconstruction import Keyframe
+from app.ui import hints
+from app.ui.choices import Choice
+from app.ui.controls import State
+from app.ui.run_display import RunDisplay
+from app.ui.scene import SceneKeyframe
+from app.ui.session import Beginning, Growth, Session
+from app.ui.texts import tr
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to run. other: a second model on the same frames; recorded: what a recording holds, to
+    compare with instead; record_to: folder of a new recording.
+    """
+
+    source: Choice
+    model: Choice
+    views: int
+    overlap: int
+    open_source: OpenSource
+    record_to: Path | None = None
+    other: Choice | None = None
+    recorded: Lane | None = None
+
+    @property
+    def compares(self) -> bool:
+        """Whether two reconstructions are shown side by side."""
+        return self.other is not None or self.recorded is not None
+
+    def command(self) -> list[str]:
+        """The command line that does the same into a folder DIR."""
+        windows = ["--views", str(self.views), "--overlap", str(self.overlap), "--out", "DIR"]
+        app = ["python", "-m", "app"]
+        if not self.compares:
+            return [*app, "reconstruct", self.source.value, "--bundle", self.model.value, *windows]
+        bundles = [choice.value for choice in (self.model, self.other) if choice]
+        return [*app, "compare", self.source.value, "--bundles", *bundles, *windows]
+
+
+class RunControl(QObject):
+    """`entered` tells a new state in words, `grown` that there are more points, `ended` the end:
+    `failure` says what went wrong, if anything did.
+    """
+
+    entered = Signal(str)
+    grown = Signal()
+    ended = Signal()
+
+    def __init__(
+        self, display: RunDisplay, start_engine: Callable[..., Engine], parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self.state = State.IDLE
+        self.failure = ""
+        self.origin = ""
+        """How the scene was made, for what is written of it."""
+        self.growth: Growth | None = None
+        """The last one of the first model."""
+        self.keyframes: Sequence[Keyframe] = []
+        self.session: Session | None = None
+        self._display = display
+        self._start_engine = start_engine
+        self._order: Order | None = None
+        self._started = 0.0
+
+    def start(self, order: Order) -> None:
+        """Run into an empty scene."""
+        self._order = order
+        self.failure = ""
+        self.growth, self.keyframes = None, []
+        self.origin = f"made in the window; the same: {shlex.join(order.command())}"
+        self._display.clear()
+        self._started = time.perf_counter()
+        engine = self._start_engine
+        session = Session(
+            order.source.value,
+            Path(order.model.value),
+            MeasuredEngine if order.compares and engine is Engine else engine,
+            self,
+            more_bundles=(Path(order.other.value),) if order.other else (),
+            open_source=order.open_source,
+            views=order.views,
+            overlap=order.overlap,
+            record_to=order.record_to,
+        )
+        session.began.connect(self._on_began)
+        session.frame_ready.connect(self._on_frame)
+        session.grown.connect(self._on_grown)
+        session.assessed.connect(self._display.show_accuracy)
+        session.warned.connect(self._display.show_message)
+        session.interrupted.connect(self._on_interrupted)
+        session.lane_failed.connect(self._on_lane_failed)
+        session.failed.connect(self._on_failed)
+        session.ended.connect(self._on_ended)
+        self.session = session
+        names = [choice.label for choice in (order.model, order.other) if choice]
+        self._enter(State.RUNNING, tr("Loading {model}…").format(model=" + ".join(names)))
+        session.start()
+
+    def toggle_pause(self) -> None:
+        """Hold the source or go on; a camera that was gone is opened again."""
+        if self.session and self.state is State.RUNNING:
+            self.session.pause()
+            self._enter(State.PAUSED, tr("Paused"))
+        elif self.session and self.state is State.PAUSED:
+            self._display.hide_message()
+            self.session.resume()
+            self._enter(State.RUNNING, tr("Capturing"))
+
+    def stop(self) -> None:
+        """End the source, while the keyframes that wait are still reconstructed; then at once."""
+        if self.session and self.state in (State.RUNNING, State.PAUSED):
+            self._enter(State.ENDING, tr("Finishing…"))
+            self.session.stop()
+        elif self.session and self.state is State.ENDING:
+            self.session.abandon()
+
+    def abandon(self) -> None:
+        """End at once and wait for the end."""
+        if self.session:
+            self.session.abandon()
+
+    def _on_began(self, beginning: Beginning) -> None:
+        order = self._order
+        assert order is not None
+        self._display.show_beginning(beginning)
+        if order.compares:
+            self._display.comparison().begin(
+                [Model.of(bundle) for bundle in beginning.bundles],
+                order.source.value,
+                recorded=order.recorded,
+                command=shlex.join(order.command()),
+                settings={"views": order.views, "overlap": order.overlap},
+            )
+            self._display.show_comparison(True)
+        if self.state is State.RUNNING:
+            self._enter(State.RUNNING, tr("Capturing"))
+
+    def _on_frame(self) -> None:
+        if self.session and (latest := self.session.latest_frame()):
+            self._display.show_frame(*latest)
+
+    def _on_grown(self, growth: Growth, packed: dict[int, SceneKeyframe]) -> None:
+        if self._order and self._order.compares:
+            self._display.comparison().add(growth)
+        if growth.lane == 0:
+            self.growth, self.keyframes = growth, growth.keyframes
+            self._display.show_growth(growth, packed)
+            self.grown.emit()
+
+    def _on_interrupted(self, message: str) -> None:
+        advice = tr("Plug the camera in again, then press Resume.")
+        words = f"{message[:1].upper()}{message[1:].rstrip('.')}. {advice}"
+        self._display.show_message(words)
+        self._enter(State.PAUSED, tr("Interrupted"))
+
+    def _on_lane_failed(self, error: AppError, lane: int) -> None:
+        self._display.comparison().fail(lane, error)
+
+    def _on_failed(self, error: AppError) -> None:
+        self.failure = str(error)
+        self._display.show_message(hints.fault_words(error))
+
+    def _on_ended(self) -> None:
+        session, order = self.session, self._order
+        assert session is not None
+        assert order is not None
+        latest = session.latest_frame()
+        if order.compares and self._display.is_comparing:
+            panel = self._display.comparison()
+            if latest:
+                panel.set_source_size(latest[0].image.shape[:2])
+            panel.end(session.engines)
+        session.deleteLater()
+        self.session = None
+        if not self._display.has_scene and not self.failure and self.state is not State.ENDING:
+            why = f"; the last one: {latest[1].reason}" if latest else ""
+            self._on_failed(SourceError(f"no frame could be used{why}"))
+        seconds = f"{time.perf_counter() - self._started:.1f}"
+        if self.failure:
+            words = tr("Ended by an error")
+        elif order.record_to:
+            words = tr("Done in {seconds} s, recorded in {folder}").format(
+                seconds=seconds, folder=order.record_to
+            )
+        else:
+            words = tr("Done in {seconds} s").format(seconds=seconds)
+        self._enter(State.IDLE, words)
+        self._display.progress.reset()
+        self.ended.emit()
+
+    def _enter(self, state: State, text: str) -> None:
+        self.state = state
+        self.entered.emit(text)
