@@ -111,6 +111,7 @@ def start_lanes(
     every: int,
     threads: int | None,
     limit: int | None,
+    loops: bool = False,
     camera_limit: int | None = None,
     start_engine: Callable[..., Engine] = MeasuredEngine,
 ) -> tuple[int, int] | None:
@@ -129,6 +130,7 @@ def start_lanes(
         every=every,
         threads=threads,
         limit=limit,
+        loops=loops,
         camera_limit=camera_limit,
         start_engine=start_engine,
     )
