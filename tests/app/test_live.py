@@ -307,7 +307,8 @@ def test_a_session_goes_on(
     first, second = Listener(), Listener()
     finish(start(Source(toy_image, 5), first, record_to=tmp_path / "s"), first)
     # A camera counts from the beginning again.
-    run = start(Source(toy_image, 4, is_live=True), second, record_to=tmp_path / "s")
+    other = Source(lambda x, seed: toy_image(x, seed + 50), 4, is_live=True)
+    run = start(other, second, record_to=tmp_path / "s")
     finish(run, second)
     assert not second.failures
     assert second.beginning
