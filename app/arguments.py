@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from app.errors import AppError
+from app.reconstruction.fusion import FUSE
 from app.reconstruction.masks import MASKS
 
 Corner = tuple[float, float, float]
@@ -86,6 +87,28 @@ def positive(text: str) -> float:
     return value
 
 
+def add_loops(parser: argparse.ArgumentParser, default: bool = True) -> None:
+    """The option that says whether places are recognized."""
+    parser.add_argument(
+        "--loops",
+        action=argparse.BooleanOptionalAction,
+        default=default,
+        help="recognize places seen before, and move all keyframes so that they fit",
+    )
+
+
+def add_fuse(parser: argparse.ArgumentParser) -> None:
+    """The option that says how points of many keyframes become one cloud."""
+    parser.add_argument(
+        "--fuse",
+        type=between(0, 1),
+        default=FUSE,
+        metavar="FRACTION",
+        help="side of the cells that keep one point each, of the keyframe that is surest of it, as "
+        "a fraction of the median depth of the first keyframe; 0 keeps all points",
+    )
+
+
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """The options that say which points count, as `Selection.arguments` writes them."""
     parser.add_argument(
@@ -94,12 +117,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         default=0.3,
         help="share of each keyframe's points to leave out, the least confident ones",
     )
-    parser.add_argument(
-        "--voxel",
-        type=between(0, 1),
-        default=0.005,
-        help="cells that keep one point each, as a fraction of the median depth; 0 keeps all",
-    )
+    add_fuse(parser)
     parser.add_argument(
         "--crop",
         type=box,

@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from app.arguments import at_least, program
+from app.arguments import add_fuse, add_loops, at_least, program
 from app.bench.measurement import Measurement, Meter, loop_summary, memory_slope
 from app.bench.played import PlayedSource
 from app.capture import FrameSource, open_source
@@ -51,6 +51,8 @@ def add_parser(commands: Any) -> None:
         help="keyframes shared by two windows of the network; the app's window has its own",
     )
     add("--threads", type=at_least(1), help="threads of the runtime; one a core when not given")
+    add_loops(command)
+    add_fuse(command)
     add("--window", action="store_true", help="through the window, and how long it keeps waiting")
     add("--json", metavar="FILE", help="write all figures there too")
 
@@ -127,6 +129,8 @@ def _run_without_window(
             views=arguments.views,
             overlap=arguments.overlap,
             threads=arguments.threads,
+            fuse=arguments.fuse,
+            loops=arguments.loops,
             open_source=play,
         )
         live.start()

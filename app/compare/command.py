@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from app.arguments import at_least
+from app.arguments import add_loops, at_least
 from app.compare.comparison import compare_lanes
 from app.compare.folder import REPORT, check_output, write_comparison
 from app.compare.lanes import Lane, lane_titles
@@ -51,6 +51,8 @@ def add_parser(commands: Any) -> None:
         type=at_least(1),
         help=f"stop after so many; when not given, a camera stops after {_CAMERA_KEYFRAMES}",
     )
+    # It is the networks that are compared.
+    add_loops(command, default=False)
 
 
 def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
@@ -70,6 +72,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
             overlap=arguments.overlap,
             every=arguments.every,
             threads=arguments.threads,
+            loops=arguments.loops,
             limit=arguments.max_keyframes,
             camera_limit=_CAMERA_KEYFRAMES,
         )
@@ -78,7 +81,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         lane.title = lane.title if lane.is_recorded else title
     settings = {
         name: getattr(arguments, name)
-        for name in ("views", "overlap", "every", "threads", "max_keyframes", "bundles")
+        for name in ("views", "overlap", "every", "threads", "max_keyframes", "bundles", "loops")
     }
     comparison = compare_lanes(source, lanes, truth, size, settings)
     command = shlex.join(["python", "-m", "app", *argv])

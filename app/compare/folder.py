@@ -18,6 +18,7 @@ from app.compare.report import findings, machine, report_page
 from app.errors import AppError
 from app.export import Selection, write_reconstruction
 from app.files import new_folder, write_file
+from app.reconstruction import FUSE
 
 REPORT = "report.html"
 FIGURES = "comparison.json"
@@ -47,7 +48,8 @@ def write_comparison(
             reconstruction = folder / folder_name(comparison.lanes.index(lane), lane)
             reconstruction.mkdir()
             origin = (f"{lane.title}, made by: {command}",) if command else (lane.title,)
-            write_reconstruction(reconstruction, Selection(lane.keyframes, 0.3, origin=origin))
+            selection = Selection(lane.keyframes, 0.3, fuse=FUSE, origin=origin)
+            write_reconstruction(reconstruction, selection)
         progress(len(lanes) + 1, len(lanes) + 1)
 
 

@@ -117,6 +117,7 @@ def start_lanes(
     every: int,
     threads: int | None,
     limit: int | None,
+    loops: bool = False,
     camera_limit: int | None = None,
     start_engine: Callable[..., Engine] = MeasuredEngine,
 ) -> tuple[int, int] | None:
@@ -135,6 +136,7 @@ def start_lanes(
         every=every,
         threads=threads,
         limit=limit,
+        loops=loops,
         camera_limit=camera_limit,
         start_engine=start_engine,
     )

@@ -13,7 +13,7 @@ from app.arguments import add_selection
 from app.errors import AppError
 from app.export.folder import read_reconstruction
 from app.export.formats import FORMATS, export_as
-from app.export.selection import Selection, median_depth
+from app.export.selection import Selection
 from app.reconstruction.keyframe import Keyframe
 
 SUMMARY = "summary.json"
@@ -54,7 +54,7 @@ def selected(
     return Selection(
         keyframes,
         quantile=arguments.quantile,
-        voxel=arguments.voxel * median_depth(keyframes),
+        fuse=arguments.fuse,
         crop=arguments.crop,
         origin=origin,
         masks=arguments.masks,

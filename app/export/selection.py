@@ -9,9 +9,18 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from app.reconstruction.cloud import PointCloud, confidence_rank, thin_cloud, usable
+from app.geometry import transform_points
+from app.reconstruction.cloud import (
+    PointCloud,
+    confidence_rank,
+    join_clouds,
+    keyframe_cloud,
+    select_points,
+    usable,
+)
+from app.reconstruction.fusion import FusedCloud
 from app.reconstruction.keyframe import Keyframe
-from app.reconstruction.masks import mask_bits, mask_flags
+from app.reconstruction.masks import flags_at, mask_bits, mask_flags
 
 WORLD = (
     "world: camera of the first keyframe, x right, y down, z forward; lengths in the scale of the"
@@ -23,8 +32,12 @@ WORLD = (
 class Selection:
     """Keyframes as they were captured, and what of them counts.
 
-    quantile: share of the least confident points to leave out of each keyframe; voxel: side of the
-    cells that keep one point each (world lengths, 0 keeps all); crop: lowest and highest corner
+    The points are those of a `FusedCloud` of all that was captured; what is chosen of them is
+    chosen afterwards, as in the window.
+
+    quantile: share of the least confident points to leave out of each keyframe; fuse: side of the
+    cells that keep one point each, as a part of the median depth of the first keyframe (0 keeps
+    all points); crop: lowest and highest corner
     [2][3] of a box in the world; origin: lines on how the reconstruction came to be; masks: names
     of `MASKS` whose pixels are left out; without: positions of the keyframes that are left out
     wholly; metres_per_unit: of world lengths, where the user has measured a known one; watch:
@@ -33,7 +46,7 @@ class Selection:
 
     captured: Sequence[Keyframe]
     quantile: float = 0.0
-    voxel: float = 0.0
+    fuse: float = 0.0
     crop: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
     origin: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
@@ -49,15 +62,29 @@ class Selection:
     @cached_property
     def cloud(self) -> PointCloud:
         """The points that count, in the world."""
-        points = [np.empty((0, 3), np.float32)]
-        colors, rank = [np.empty((0, 3), np.uint8)], [np.empty(0, np.uint8)]
-        for keyframe in self.keyframes:
-            kept = self.depth(keyframe) > 0
-            points.append(keyframe.world_points()[kept].astype(np.float32))
-            colors.append(keyframe.image[kept])
-            rank.append(confidence_rank(keyframe.confidence)[kept])
-        cloud = PointCloud(np.concatenate(points), np.concatenate(colors), np.concatenate(rank))
-        return thin_cloud(cloud, self.voxel) if self.voxel > 0 else cloud
+        fused = FusedCloud(self.fuse) if self.fuse else None
+        if fused is not None:
+            fused.update(dict(enumerate(self.captured)))
+        parts = []
+        for position, keyframe in enumerate(self.captured):
+            if position in self.without:
+                continue
+            self.watch(keyframe)
+            cloud = fused.cloud(position) if fused is not None else keyframe_cloud(keyframe)
+            kept = cloud.rank >= 255 * self.quantile
+            if self.masks:
+                flags = mask_flags(keyframe.image, keyframe.depth)
+                flags = flags_at(flags, cloud.points, keyframe.intrinsic)
+                kept &= flags & mask_bits(self.masks) == 0
+            points = transform_points(keyframe.world_from_camera[:3], cloud.points)
+            kept &= self.inside(points)
+            parts.append(select_points(PointCloud(points, cloud.colors, cloud.rank), kept))
+        return join_clouds(parts)
+
+    @property
+    def voxel(self) -> float:
+        """Side of the cells in world lengths, 0 where all points are kept."""
+        return self.fuse * float(np.median(self.captured[0].depth)) if self.fuse else 0.0
 
     def depth(self, keyframe: Keyframe) -> NDArray[np.float32]:
         """Depth [H,W] of the pixels whose points count, 0 for the others."""
@@ -79,7 +106,7 @@ class Selection:
 
     def comments(self) -> list[str]:
         """Conventions, settings and origin, a line each."""
-        settings = f"confidence quantile {self.quantile:g}, voxel {self.voxel:g}"
+        settings = f"confidence quantile {self.quantile:g}, fuse {self.fuse:g}"
         if self.crop is not None:
             settings += f", crop {_numbers(self.crop)}"
         if self.masks:
@@ -93,8 +120,7 @@ class Selection:
 
     def arguments(self) -> list[str]:
         """The options of the command line that choose the same."""
-        words = ["--quantile", f"{self.quantile:g}"]
-        words += ["--voxel", f"{self.voxel / median_depth(self.captured):g}" if self.voxel else "0"]
+        words = ["--quantile", f"{self.quantile:g}", "--fuse", f"{self.fuse:g}"]
         if self.crop is not None:
             words.append(f"--crop={_numbers(self.crop)}")
         if self.masks:
@@ -115,5 +141,5 @@ def _counted(positions: tuple[int, ...]) -> str:
 
 
 def median_depth(keyframes: Sequence[Keyframe]) -> float:
-    """Of all keyframes: the length that voxels are given in fractions of."""
+    """Of all keyframes."""
     return float(np.median([np.median(keyframe.depth) for keyframe in keyframes]))

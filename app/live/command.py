@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from app.arguments import add_selection, at_least, program
+from app.arguments import add_loops, add_selection, at_least, program
 from app.engine import Bundle
 from app.errors import AppError
 from app.export import write_reconstruction
@@ -53,6 +53,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         type=at_least(1),
         help=f"stop after so many; when not given, a camera stops after {_CAMERA_KEYFRAMES}",
     )
+    add_loops(command)
     add("--record", metavar="DIR", help="also keep what was captured, as a session in this folder")
     add_selection(command)
     return command
@@ -79,6 +80,8 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
             overlap=arguments.overlap,
             every=arguments.every,
             threads=arguments.threads,
+            fuse=arguments.fuse,
+            loops=arguments.loops,
             record_to=Path(arguments.record) if arguments.record else None,
             limit=arguments.max_keyframes,
             camera_limit=_CAMERA_KEYFRAMES,

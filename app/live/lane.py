@@ -12,6 +12,7 @@ from app.capture import Frame
 from app.engine import Bundle, Engine, EngineError, Prediction
 from app.live.events import Growth, KeyframeView, MovedKeyframe, StageTimes
 from app.reconstruction import (
+    FUSE,
     FusedCloud,
     Keyframe,
     PointCloud,
@@ -48,16 +49,18 @@ class Lane:
         views: int,
         overlap: int,
         warn: Callable[[str], None],
-        fuse: bool = False,
+        fuse: float = FUSE,
+        loops: bool = True,
     ) -> None:
-        """fuse: whether each cell of space is shown by the one keyframe that sees it best.
+        """fuse: as in LiveRun; loops: as in Reconstructor.
 
-        Raises AppError when the bundle does not take windows of that many views."""
+        Raises AppError when the bundle does not take windows of that many views.
+        """
         self.index = index
         self._engine = engine
         steady = cast(Engine, _SteadyEngine(engine, warn))
-        self._reconstructor = Reconstructor(steady, views, overlap)
-        self._fused = FusedCloud() if fuse else None
+        self._reconstructor = Reconstructor(steady, views, overlap, loops)
+        self._fused = FusedCloud(fuse) if fuse else None
         self._depths: list[float] = []
         self._waiting: list[Chosen] = []
         self._views = 0
@@ -122,12 +125,7 @@ class Lane:
         keyframes = self._reconstructor.keyframes
         if self._fused is None:
             return {position: keyframe_cloud(keyframes[position]) for position in positions}
-        if update.moved:
-            return self._fused.rebuild(dict(enumerate(keyframes)))
-        clouds: dict[int, PointCloud] = {}
-        for position in positions:
-            clouds |= self._fused.update(position, keyframes[position])
-        return clouds
+        return self._fused.update({at: keyframes[at] for at in sorted({*positions, *update.moved})})
 
     def _moved(self, update: WindowUpdate) -> list[MovedKeyframe]:
         """What a closed loop moved, with how much longer its depths are than when last told."""

@@ -17,8 +17,9 @@ from app.errors import AppError
 from app.live.events import Beginning, Growth, Listener
 from app.live.lane import Lane
 from app.live.reader import Reader
-from app.reconstruction import Keyframe
+from app.reconstruction import FUSE, Keyframe
 from app.reconstruction.truth import find_truth
+from app.sessions import ContinuedSource, SessionWriter, is_session, open_session
 
 OpenSource = Callable[[str, Callable[[str], None]], FrameSource]
 
@@ -57,14 +58,17 @@ class LiveRun:
         limit: int | None = None,
         camera_limit: int | None = None,
         open_source: OpenSource = open_source,
-        fuse: bool = False,
+        fuse: float = FUSE,
+        loops: bool = True,
     ) -> None:
         """bundles: one a lane; views, overlap: of the windows; every: look at each n-th frame only;
-        threads: of each runtime; record_to: folder of a session, a new one or one
-        to go on with; limit: keyframes after
-        which the capture ends; camera_limit: the same for a camera, where `limit` is not given;
-        fuse: show each cell of space by the one keyframe that sees it best, so that the clouds are
-        bounded by what was seen and not by how long.
+        threads: of each runtime; record_to: folder of a session, a new one or one to go on with
+        (what it has is worked through once more first);
+        limit: keyframes after which the capture ends; camera_limit: the same for a camera, where
+        `limit` is not given; fuse: side of the cells of space that one keyframe alone shows, the
+        one that sees it best, so that the clouds are bounded by what was seen and not by how long,
+        as a part of the median depth of the first keyframe (0 keeps all points); loops: recognize
+        places seen before, and move all keyframes so that they fit.
         """
         self.engines: list[Engine] = []
         self._spec = source
@@ -76,7 +80,7 @@ class LiveRun:
         self._start_engine = start_engine
         self._limit, self._camera_limit = limit, camera_limit
         self._open_source = open_source
-        self._fuse = fuse
+        self._fuse, self._loops = fuse, loops
         self._lock = threading.Lock()
         self._source: FrameSource | None = None
         self._reader: Reader | None = None
@@ -162,12 +166,24 @@ class LiveRun:
         truth = find_truth(self._spec)
         bundles = [open_bundle(path) for path in self._paths]
         source = stack.enter_context(closing(self._open_source(self._spec, self._listener.warned)))
+        is_live = source.is_live
+        if self._record_to and is_session(self._record_to):
+            session = open_session(self._record_to)
+            source = ContinuedSource(session, source, self._listener.warned)
         options = [self._threads] if self._threads else []
         for bundle in bundles:
             self.engines.append(self._start_engine(bundle, *options))
             stack.callback(self.engines[-1].close)
         lanes = [
-            Lane(index, engine, self._views, self._overlap, self._listener.warned, self._fuse)
+            Lane(
+                index,
+                engine,
+                self._views,
+                self._overlap,
+                self._listener.warned,
+                self._fuse,
+                self._loops,
+            )
             for index, engine in enumerate(self.engines)
         ]
         # They load side by side.
@@ -178,14 +194,13 @@ class LiveRun:
         if self._record_to:
             self._recorder = self._open_recorder(self._record_to, bundles)
             stack.callback(self._try_to_record, self._recorder.close)
-        self._listener.began(Beginning(tuple(bundles), source.length, source.is_live))
-        self._capture(source, lanes)
+        self._listener.began(Beginning(tuple(bundles), source.length, is_live))
+        self._capture(source, lanes, self._limit or (self._camera_limit if is_live else None))
         for lane in lanes:
             if truth and lane.keyframes and not self._abandoned:
                 self._listener.assessed(lane.index, truth.compare(lane.keyframes))
 
-    def _capture(self, source: FrameSource, lanes: list[Lane]) -> None:
-        limit = self._limit or (self._camera_limit if source.is_live else None)
+    def _capture(self, source: FrameSource, lanes: list[Lane], limit: int | None) -> None:
         reader = Reader(source, self._listener, self._record, self._every, limit)
         with self._lock:
             self._reader = reader
@@ -242,8 +257,6 @@ class LiveRun:
             self._listener.warned(f"the recording stopped: {error}")
 
     def _open_recorder(self, folder: Path, bundles: list[Bundle]) -> Recorder:
-        from app.sessions import SessionWriter, is_session
-
         if is_session(folder):
             return SessionWriter.resume(folder)
         settings = {
@@ -252,5 +265,7 @@ class LiveRun:
             "views": self._views,
             "overlap": self._overlap,
             "every": self._every,
+            "loops": self._loops,
+            "fuse": self._fuse,
         }
         return SessionWriter(folder, self._spec, settings)

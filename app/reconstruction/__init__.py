@@ -1,11 +1,12 @@
 """Keyframes to one consistent reconstruction, and its files."""
 
 from app.reconstruction.cloud import PointCloud, build_cloud, keyframe_cloud
-from app.reconstruction.fusion import FusedCloud
+from app.reconstruction.fusion import FUSE, FusedCloud
 from app.reconstruction.keyframe import Keyframe
 from app.reconstruction.window import Reconstructor, WindowUpdate
 
 __all__ = [
+    "FUSE",
     "FusedCloud",
     "Keyframe",
     "PointCloud",

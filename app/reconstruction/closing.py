@@ -21,8 +21,9 @@ _WEIGHT = 0.5
 _DRIFT_ANGLE, _DRIFT_ANGLE_STEP, _DRIFT_ANGLE_MOST = np.radians([20.0, 2.0, 60.0])
 _DRIFT_SHIFT, _DRIFT_SHIFT_PATH = 0.5, 0.3
 _DRIFT_LOG_SCALE = 1.1
-# Less than that (of the pose, or relative to depth) nobody sees.
-_MOVED = 1e-4
+# Less than that (of the pose, or relative to depth) nobody sees: less than half a cell of the fused
+# cloud. With every keyframe that moves, its points must be made anew.
+_MOVED = 2e-3
 
 
 class LoopCloser:

@@ -44,30 +44,24 @@ def usable(keyframe: Keyframe) -> NDArray[np.bool_]:
     return ~depth_edges(keyframe.depth) & (keyframe.depth > 0)
 
 
-def build_cloud(
-    keyframes: Sequence[Keyframe], quantile: float = 0.3, voxel: float = 0.0
-) -> PointCloud:
-    """Points of all keyframes in the global frame, above a confidence quantile.
-
-    voxel: side of the cells (global scale) that keep one averaged point each; 0 keeps all.
-    """
+def build_cloud(keyframes: Sequence[Keyframe], quantile: float = 0.3) -> PointCloud:
+    """Points of all keyframes in the global frame, above a confidence quantile."""
     parts = []
     for keyframe in keyframes:
         cloud = keyframe_cloud(keyframe)
         kept = cloud.rank >= 255 * quantile
         points = transform_points(keyframe.world_from_camera[:3], cloud.points[kept])
         parts.append(PointCloud(points, cloud.colors[kept], cloud.rank[kept]))
-    cloud = PointCloud(
+    return join_clouds(parts)
+
+
+def join_clouds(parts: Sequence[PointCloud]) -> PointCloud:
+    """All points of clouds that are in one frame."""
+    return PointCloud(
         points=np.concatenate([np.empty((0, 3), np.float32), *(p.points for p in parts)]),
         colors=np.concatenate([np.empty((0, 3), np.uint8), *(p.colors for p in parts)]),
         rank=np.concatenate([np.empty(0, np.uint8), *(p.rank for p in parts)]),
     )
-    return thin_cloud(cloud, voxel) if voxel > 0 else cloud
-
-
-def thin_cloud(cloud: PointCloud, voxel: float) -> PointCloud:
-    """One averaged point for each occupied cell of a grid with this side (scale of the points)."""
-    return average_cells(cloud, cell_numbers(cloud.points, voxel))[1]
 
 
 def cell_numbers(points: NDArray[np.float32], voxel: float) -> NDArray[np.int64]:
@@ -106,3 +100,10 @@ def depth_edges(depth: NDArray[np.float32]) -> NDArray[np.bool_]:
     near, far = cv2.erode(depth, kernel), cv2.dilate(depth, kernel)
     edges: NDArray[np.bool_] = far > near * (1 + _EDGE)
     return edges
+
+
+def select_points(cloud: PointCloud, chosen: NDArray[np.bool_]) -> PointCloud:
+    """Those points [N] of a cloud that are chosen."""
+    # Twice as fast by places as by flags.
+    places = np.flatnonzero(chosen)
+    return PointCloud(cloud.points[places], cloud.colors[places], cloud.rank[places])

@@ -1,14 +1,23 @@
 """Clouds of the keyframes without what others saw better: bounded by the space that was seen."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.geometry import transform_points
-from app.reconstruction.cloud import PointCloud, average_cells, cell_numbers, keyframe_cloud
+from app.reconstruction.cloud import (
+    PointCloud,
+    average_cells,
+    cell_numbers,
+    keyframe_cloud,
+    select_points,
+)
 from app.reconstruction.keyframe import Keyframe
+
+FUSE = 0.005
+"""Side of a cell as part of the median depth of the first keyframe, unless another is asked for."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class FusedCloud:
     often it was seen. The result depends on the keyframes alone, not on the order of the calls.
     """
 
-    def __init__(self, fraction: float = 0.01) -> None:
+    def __init__(self, fraction: float = FUSE) -> None:
         """fraction: side of a cell as part of the median depth of the first keyframe."""
         self._fraction = fraction
         self._voxel = 0.0
@@ -50,10 +59,13 @@ class FusedCloud:
         """Number of points of all clouds."""
         return len(self._cells)
 
-    def update(self, position: int, keyframe: Keyframe) -> dict[int, PointCloud]:
-        """Add a keyframe, or take it in anew; returns the clouds that changed, by position."""
-        touched = self._forget(position) | {position} | self._add(position, keyframe)
-        return self._clouds(touched)
+    def update(self, keyframes: Mapping[int, Keyframe]) -> dict[int, PointCloud]:
+        """Add keyframes, by position, or take them in anew; returns the clouds that changed."""
+        freed = self._forget(keyframes)
+        changed = set(keyframes)
+        for position, keyframe in keyframes.items():
+            changed |= self._add(position, keyframe)
+        return self._clouds(changed | self._inherit(freed))
 
     def remove(self, position: int) -> dict[int, PointCloud]:
         """Take a keyframe out: its cells go to the next best; returns the clouds that changed.
@@ -62,36 +74,25 @@ class FusedCloud:
         """
         if position not in self._claims:
             raise KeyError(position)
-        return self._clouds(self._forget(position))
-
-    def rebuild(self, keyframes: Mapping[int, Keyframe]) -> dict[int, PointCloud]:
-        """Start again from these keyframes, by position; returns all clouds.
-
-        For poses that moved. The side of a cell stays.
-        """
-        self._claims.clear()
-        self._keep(np.zeros(len(self._cells), bool))
-        for position, keyframe in keyframes.items():
-            self._add(position, keyframe)
-        return self._clouds(set(keyframes))
+        return self._clouds(self._inherit(self._forget([position])))
 
     def cloud(self, position: int) -> PointCloud:
         """The cells that a keyframe owns, in its camera's frame."""
         claim = self._claims[position]
-        return _select(claim.cloud, claim.owned)
+        return select_points(claim.cloud, claim.owned)
 
     def _add(self, position: int, keyframe: Keyframe) -> set[int]:
-        """Take in a keyframe that is not there; returns the keyframes that lost cells to it."""
+        """Take in a keyframe that is not there; returns whose clouds changed."""
         if not self._voxel:
             self._voxel = self._fraction * float(np.median(keyframe.depth))
         cloud = keyframe_cloud(keyframe)
         points = transform_points(keyframe.world_from_camera[:3], cloud.points)
         cells, cloud = average_cells(cloud, cell_numbers(points, self._voxel))
         self._claims[position] = _Claim(cells, cloud, np.zeros(len(cells), bool))
-        return self._contest(position, np.arange(len(cells), dtype=np.int32))
+        return self._contest(position, np.arange(len(cells)))
 
-    def _contest(self, position: int, entries: NDArray[np.int32]) -> set[int]:
-        """Give a keyframe those of its cells that it sees best; returns the owners before it."""
+    def _contest(self, position: int, entries: NDArray[np.int64]) -> set[int]:
+        """Give a keyframe those of its cells that it sees best; returns whose clouds changed."""
         claim = self._claims[position]
         cells, ranks = claim.cells[entries], claim.cloud.rank[entries]
         known, place = _find(self._cells, cells)
@@ -105,31 +106,32 @@ class FusedCloud:
             self._claims[loser].owned[lost[owner == loser]] = False
         self._owner[won], self._rank[won], self._entry[won] = position, rank[better], entry
         at, fresh = place[~known], entries[~known]
-        self._cells = np.insert(self._cells, at, cells[~known])
-        self._owner = np.insert(self._owner, at, position)
-        self._rank = np.insert(self._rank, at, ranks[~known])
-        self._entry = np.insert(self._entry, at, fresh)
+        if len(fresh):
+            self._cells = np.insert(self._cells, at, cells[~known])
+            self._owner = np.insert(self._owner, at, position)
+            self._rank = np.insert(self._rank, at, ranks[~known])
+            self._entry = np.insert(self._entry, at, fresh)
         claim.owned[entry] = claim.owned[fresh] = True
-        return losers
+        return losers | ({position} if len(entry) or len(fresh) else set())
 
-    def _forget(self, position: int) -> set[int]:
-        """Take a keyframe's cells away; returns the owners after it."""
-        claim = self._claims.pop(position, None)
-        if claim is None:
-            return set()
-        freed = claim.cells[claim.owned]
-        self._keep(self._owner != position)
-        heirs = set()
-        for heir, other in self._claims.items():
-            known, _ = _find(freed, other.cells)
-            if known.any():
-                entries = np.flatnonzero(known).astype(np.int32)
-                heirs |= {heir} | self._contest(heir, entries)
-        return heirs
-
-    def _keep(self, kept: NDArray[np.bool_]) -> None:
+    def _forget(self, positions: Iterable[int]) -> NDArray[np.int64]:
+        """Take keyframes out that are there; returns the cells that they owned, ascending."""
+        gone = [position for position in positions if self._claims.pop(position, None)]
+        freed = np.isin(self._owner, gone)
+        cells = self._cells[freed]
+        kept = ~freed
         self._cells, self._owner = self._cells[kept], self._owner[kept]
         self._rank, self._entry = self._rank[kept], self._entry[kept]
+        return cells
+
+    def _inherit(self, freed: NDArray[np.int64]) -> set[int]:
+        """Give freed cells to who sees them best now; returns whose clouds changed."""
+        changed = set[int]()
+        for position, claim in self._claims.items() if len(freed) else ():
+            known, place = _find(claim.cells, freed)
+            if known.any():
+                changed |= self._contest(position, place[known])
+        return changed
 
     def _clouds(self, positions: set[int]) -> dict[int, PointCloud]:
         return {p: self.cloud(p) for p in sorted(positions) if p in self._claims}
@@ -143,9 +145,3 @@ def _find(
     if not len(cells):
         return np.zeros(len(wanted), bool), place
     return cells[np.minimum(place, len(cells) - 1)] == wanted, place
-
-
-def _select(cloud: PointCloud, chosen: NDArray[np.bool_]) -> PointCloud:
-    # Twice as fast by places as by flags.
-    places = np.flatnonzero(chosen)
-    return PointCloud(cloud.points[places], cloud.colors[places], cloud.rank[places])

@@ -85,9 +85,11 @@ def _fits(first: Keyframe, second: Keyframe, loop: Loop) -> bool:
     """Whether the second image and depth, seen from the first camera, are those of the first."""
     points = first.camera_points() @ loop.rotation.T + loop.translation
     z = points[..., 2]
-    pixels = points @ second.intrinsic.T / np.maximum(z, np.finfo(np.float32).tiny)[..., None]
-    u, v = (pixels[..., axis].astype(np.float32) for axis in (0, 1))
     height, width = second.depth.shape
+    pixels = points @ second.intrinsic.T / np.where(z > 0, z, np.inf)[..., None]
+    # What lies beside the camera is very far outside of the picture.
+    pixels = np.clip(pixels, -1e6, 1e6).astype(np.float32)
+    u, v = pixels[..., 0], pixels[..., 1]
     in_sight = (z > 0) & (u >= 0) & (u <= width - 1) & (v >= 0) & (v <= height - 1)
     if in_sight.mean() < _MIN_IN_SIGHT:
         return False

@@ -31,6 +31,20 @@ def mask_flags(image: NDArray[np.uint8], depth: NDArray[np.float32]) -> NDArray[
     return flags
 
 
+def flags_at(
+    flags: NDArray[np.uint8], points: NDArray[np.float32], intrinsic: NDArray[np.floating]
+) -> NDArray[np.uint8]:
+    """The flags [N] where a camera sees points [N,3] of its frame in `flags` [H,W]; 0 outside."""
+    u, v, z = (points @ intrinsic.T.astype(np.float32)).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        columns, rows = np.rint(u / z), np.rint(v / z)
+    height, width = flags.shape
+    seen = (z > 0) & (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    values = np.zeros(len(points), np.uint8)
+    values[seen] = flags[rows[seen].astype(np.intp), columns[seen].astype(np.intp)]
+    return values
+
+
 def sky_mask(image: NDArray[np.uint8], depth: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Pixels [H,W] that look like sky: bright, smooth, not warm, far, and joined to the upper edge.
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from app.export import Selection
 from app.geometry import frustum
-from app.reconstruction import Keyframe, PointCloud
-from app.reconstruction.masks import MASKS, mask_bits, mask_flags
+from app.reconstruction import FUSE, Keyframe, PointCloud
+from app.reconstruction.masks import MASKS, flags_at, mask_bits, mask_flags
 from app.ui.packed_cloud import pack_points, unpack_flags, unpack_points
 
 SAMPLE = 256
@@ -89,7 +89,7 @@ def pack_keyframe(
     points, rank = np.asarray(points, np.float32)[order], np.asarray(rank, np.uint8)[order]
     flags = np.zeros(len(points), np.uint8)
     if image is not None and depth is not None:
-        flags = _look_up(mask_flags(image, depth), points, np.asarray(intrinsic))
+        flags = flags_at(mask_flags(image, depth), points, np.asarray(intrinsic))
     counts = np.bincount(flags.astype(np.intp) << 8 | rank, minlength=8 * 256).reshape(8, 256)
     return SceneKeyframe(
         packed=pack_points(points, colors[order], rank, flags),
@@ -105,27 +105,14 @@ def pack_keyframe(
     )
 
 
-def _look_up(
-    picture: NDArray[np.uint8], points: NDArray[np.float32], intrinsic: NDArray[np.floating]
-) -> NDArray[np.uint8]:
-    """Values [N] of a picture [H,W] where a camera sees points [N,3] of its frame; 0 outside."""
-    u, v, z = (points @ intrinsic.T.astype(np.float32)).T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        columns, rows = np.rint(u / z), np.rint(v / z)
-    height, width = picture.shape
-    seen = (z > 0) & (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-    values = np.zeros(len(points), np.uint8)
-    values[seen] = picture[rows[seen].astype(np.intp), columns[seen].astype(np.intp)]
-    return values
-
-
 class Scene:
     """Keyframes by position, and what of them is hidden.
 
     quantile: of confidence, below which points are hidden; masks: names of `MASKS` whose points
     are hidden; crop: the box outside of which they are; hidden: positions of keyframes that are
     switched off; removed: those that were undone, the latest last; metres_per_unit: how long a unit
-    of the world is, where the user has measured a known length.
+    of the world is, where the user has measured a known length; fuse: how the clouds were fused, as
+    LiveRun has it.
     """
 
     def __init__(self) -> None:
@@ -136,6 +123,7 @@ class Scene:
         self.hidden: set[int] = set()
         self.removed: list[int] = []
         self.metres_per_unit: float | None = None
+        self.fuse = FUSE
 
     def set_keyframe(
         self,
@@ -213,6 +201,7 @@ class Scene:
         return Selection(
             keyframes,
             quantile=self.quantile,
+            fuse=self.fuse,
             crop=self.crop,
             origin=origin,
             masks=tuple(name for name in MASKS if name in self.masks),

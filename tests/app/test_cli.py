@@ -1,5 +1,6 @@
 """The command line from start to end, and every bad input in one line with status 2."""
 
+import _thread
 import json
 import os
 import shutil
@@ -8,13 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from app.capture import Frame, KeyframeSelector
 from app.capture._cv2 import cv2
 from app.cli import main
+from app.live import LiveRun
 
 
 def run(*arguments: object) -> int:
@@ -223,6 +227,46 @@ def test_interrupt(tiny_bundle: Path, toy_folder: Path, out: Path) -> None:
         assert process.communicate(timeout=60)[1] == "interrupted: nothing was written\n"
     assert process.returncode == 130
     assert list(out.parent.iterdir()) == []
+
+
+def test_an_interrupted_camera_is_written(
+    tiny_bundle: Path,
+    toy_image: Callable[..., np.ndarray],
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Camera:
+        is_live = True
+        length = None
+        ended = False
+
+        def make_selector(self, every: int) -> KeyframeSelector:
+            return KeyframeSelector(min_motion=0, every=every)
+
+        def __iter__(self) -> Iterator[Frame]:
+            for index in range(10**6):
+                if index == 6:
+                    _thread.interrupt_main()
+                if self.ended:
+                    return
+                time.sleep(0.01)
+                yield Frame(index, index / 30, toy_image(0.1 * (index % 40), seed=index), "")
+
+        def reopen(self) -> None: ...
+
+        def close(self) -> None:
+            self.ended = True
+
+    run_camera = partial(LiveRun, open_source=lambda *_: Camera())
+    monkeypatch.setattr("app.live.command.LiveRun", run_camera)
+    assert run("0", "--bundle", tiny_bundle, "--out", out, "--threads", 1) == 0
+    assert "what was captured is written" in capsys.readouterr().err
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["keyframes"] >= 1
+    assert summary["ended_by"] is None
+    assert summary["settings"]["fuse"] == 0.005
+    assert (out / "cloud.ply").is_file()
 
 
 @pytest.fixture

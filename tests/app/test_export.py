@@ -16,11 +16,10 @@ from app.export import Selection, read_reconstruction, write_reconstruction
 from app.export.command import selected
 from app.export.images import color_depth
 from app.export.points import write_ply, write_tum
-from app.export.selection import median_depth
 from app.files import new_folder, write_file
 from app.geometry import quaternion_to_matrix
 from app.reconstruction import Keyframe, PointCloud, build_cloud, keyframe_cloud
-from app.reconstruction.cloud import confidence_rank, depth_edges, thin_cloud
+from app.reconstruction.cloud import average_cells, cell_numbers, confidence_rank, depth_edges
 from app.reconstruction.picture import render_picture
 
 
@@ -59,7 +58,8 @@ def test_rank_is_even() -> None:
 def test_thinning_averages_each_cell() -> None:
     points = np.array([[0.1, 0, 0], [0.3, 0, 0], [-0.1, 0, 0], [5, 5, 5]], np.float32)
     colors = np.array([[0, 0, 0], [100, 50, 0], [9, 9, 9], [7, 7, 7]], np.uint8)
-    thin = thin_cloud(PointCloud(points, colors, np.full(4, 8, np.uint8)), 1.0)
+    cloud = PointCloud(points, colors, np.full(4, 8, np.uint8))
+    _, thin = average_cells(cloud, cell_numbers(points, 1.0))
     order = np.argsort(thin.points[:, 0])
     expected = np.array([[-0.1, 0, 0], [0.2, 0, 0], [5, 5, 5]])
     assert_allclose(thin.points[order], expected, atol=1e-6)
@@ -87,7 +87,7 @@ def test_tum_holds_camera_in_world(keyframes: list[Keyframe], tmp_path: Path) ->
 
 
 def test_all_files_of_a_reconstruction(keyframes: list[Keyframe], tmp_path: Path) -> None:
-    points = write_reconstruction(tmp_path, Selection(keyframes, quantile=0.3, voxel=0.02))
+    points = write_reconstruction(tmp_path, Selection(keyframes, quantile=0.3, fuse=0.02))
     assert b"element vertex %d\n" % points in (tmp_path / "cloud.ply").read_bytes()
     cameras = json.loads((tmp_path / "cameras.json").read_text())
     assert cameras["depth_scale"] == 10000
@@ -136,7 +136,7 @@ def test_the_options_of_a_selection_choose_the_same(keyframes: list[Keyframe]) -
     chosen = Selection(
         keyframes,
         quantile=0.25,
-        voxel=0.02 * median_depth(keyframes),
+        fuse=0.02,
         crop=((-1, -1, 0), (1, 1, 9)),
         masks=("black",),
         without=(2,),

@@ -147,13 +147,13 @@ def test_open3d_reads_the_surface_in_its_box(tmp_path: Path) -> None:
     assert (vertices <= np.array(box[1]) + 1e-6).all()
 
 
-def test_crop_and_voxel(selection: Selection) -> None:
+def test_crop_and_fuse(selection: Selection) -> None:
     box = ((-1.0, -1.0, 2.5), (1.0, 1.0, 3.5))
     cropped = Selection(selection.keyframes[2:], crop=box).cloud
     assert len(cropped.points) > 0
     assert (cropped.points >= box[0]).all()
     assert (cropped.points <= box[1]).all()
-    assert len(Selection(selection.keyframes, voxel=0.5).cloud.points) < 200
+    assert len(Selection(selection.keyframes, fuse=0.2).cloud.points) < 200
 
 
 @pytest.mark.parametrize("name", FORMATS)

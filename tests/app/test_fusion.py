@@ -41,7 +41,7 @@ def shot(seed: int, noise: float = 0.0) -> Keyframe:
 def fuse(keyframes: dict[int, Keyframe], fraction: float = 0.03) -> FusedCloud:
     fused = FusedCloud(fraction)
     for position, keyframe in keyframes.items():
-        fused.update(position, keyframe)
+        fused.update({position: keyframe})
     return fused
 
 
@@ -70,7 +70,7 @@ def test_what_is_seen_twice_is_kept_once_from_the_surest(keyframes: dict[int, Ke
     best: dict[int, int] = {}
     for keyframe in keyframes.values():
         single = FusedCloud(0.03)
-        single.update(0, keyframes[0])
+        single.update({0: keyframes[0]})
         cloud = keyframe_cloud(keyframe)
         points = transform_points(keyframe.world_from_camera[:3], cloud.points)
         cells = cell_numbers(points, fused.voxel)
@@ -96,8 +96,9 @@ def test_removed_keyframes_leave_no_trace_and_no_hole(keyframes: dict[int, Keyfr
 def test_updates_return_every_cloud_that_changed(keyframes: dict[int, Keyframe]) -> None:
     fused, shown = FusedCloud(0.03), dict[int, PointCloud]()
     for position, keyframe in keyframes.items():
-        shown |= fused.update(position, keyframe)
-    shown |= fused.update(4, replace(keyframes[4], confidence=keyframes[4].confidence[::-1]))
+        shown |= fused.update({position: keyframe})
+    turned = replace(keyframes[4], confidence=keyframes[4].confidence[::-1])
+    shown |= fused.update({4: turned})
     del shown[6]
     shown |= fused.remove(6)
     for position, cloud in shown.items():
@@ -108,24 +109,28 @@ def test_updates_return_every_cloud_that_changed(keyframes: dict[int, Keyframe])
 def test_a_keyframe_taken_in_anew_counts_once(keyframes: dict[int, Keyframe]) -> None:
     fused = fuse(keyframes)
     other = shot(100)
-    fused.update(5, other)
+    fused.update({5: other})
     same(fused, fuse(keyframes | {5: other}), list(keyframes))
-    fused.update(5, keyframes[5])
+    fused.update({5: keyframes[5]})
     same(fused, fuse(keyframes), list(keyframes))
 
 
-def test_rebuilt_after_poses_moved(keyframes: dict[int, Keyframe]) -> None:
+@pytest.mark.parametrize("count", [3, 12])
+def test_many_taken_in_anew_at_once(keyframes: dict[int, Keyframe], count: int) -> None:
     fused = fuse(keyframes)
-    moved = {k: shot(k, noise=0.1) for k in keyframes} | {0: keyframes[0]}
-    clouds = fused.rebuild(moved)
-    same(fused, fuse(moved), list(moved))
-    assert sum(len(cloud.points) for cloud in clouds.values()) == len(fused)
+    shown = {position: fused.cloud(position) for position in keyframes}
+    moved = {k: shot(k, noise=0.1) for k in range(12 - count, 12)} | {0: keyframes[0]}
+    shown |= fused.update(moved)
+    same(fused, fuse(keyframes | moved), list(keyframes))
+    assert sum(len(cloud.points) for cloud in shown.values()) == len(fused)
+    for position, cloud in shown.items():
+        assert_array_equal(cloud.points, fused.cloud(position).points)
 
 
 def test_a_room_seen_often_does_not_grow() -> None:
     fused, sizes = FusedCloud(0.08), []
     for position in range(300):
-        fused.update(position, shot(position))
+        fused.update({position: shot(position)})
         sizes.append(len(fused))
     area = 2 * (6 * 6 + 2 * 6 * 3)
     # A wall lies in one layer of cells, or on the border of two.

@@ -18,7 +18,7 @@ from app.capture import Decision, Frame, KeyframeSelector, SourceError, SourceIn
 from app.engine import Engine, EngineError, open_bundle
 from app.errors import AppError
 from app.live import Beginning, Growth, LiveRun, Subscriber, latency_percentiles
-from app.reconstruction import Reconstructor
+from app.reconstruction import FusedCloud, PointCloud, Reconstructor, keyframe_cloud
 from app.reconstruction.truth import Accuracy
 from app.sessions import open_session
 
@@ -301,6 +301,46 @@ def test_recording(
     assert again.indices() == [0, 2, 4, 6]
 
 
+def test_a_session_goes_on(
+    start: Callable[..., LiveRun], toy_image: ToyImage, tmp_path: Path
+) -> None:
+    first, second = Listener(), Listener()
+    finish(start(Source(toy_image, 5), first, record_to=tmp_path / "s"), first)
+    # A camera counts from the beginning again.
+    other = Source(lambda x, seed: toy_image(x, seed + 50), 4, is_live=True)
+    run = start(other, second, record_to=tmp_path / "s")
+    finish(run, second)
+    assert not second.failures
+    assert second.beginning
+    assert second.beginning.is_live
+    session = open_session(tmp_path / "s")
+    assert [frame.index for frame in session.frames] == list(range(9))
+    assert session.settings["fuse"] == 0.005
+    assert session.settings["loops"] is True
+    # What was recorded comes once more, then the camera's.
+    assert second.indices()[:5] == first.indices() == list(range(5))
+    assert len(second.indices()) + run.refused["the engine is busy"] == 9
+    assert [k.index for k in session.read_keyframes()] == second.indices()
+
+
+def test_clouds_are_fused_unless_all_are_asked_for(
+    start: Callable[..., LiveRun], toy_image: ToyImage
+) -> None:
+    for fuse in (0.02, 0.0):
+        listener = Listener()
+        finish(start(Source(toy_image, 8), listener, fuse=fuse), listener)
+        shown: dict[int, PointCloud] = {}
+        for growth in listener.growths:
+            shown |= {view.position: view.cloud for view in growth.views} | dict(growth.clouds)
+        keyframes = listener.growths[-1].keyframes
+        fused = FusedCloud(fuse or 1.0)
+        fused.update(dict(enumerate(keyframes)))
+        for position, keyframe in enumerate(keyframes):
+            cloud = fused.cloud(position) if fuse else keyframe_cloud(keyframe)
+            assert_array_equal(shown[position].points, cloud.points)
+            assert_array_equal(shown[position].rank, cloud.rank)
+
+
 def test_a_recording_that_fails_does_not_end_the_run(
     start: Callable[..., LiveRun],
     toy_image: ToyImage,
@@ -319,7 +359,7 @@ def test_a_recording_that_fails_does_not_end_the_run(
 
         def close(self) -> None: ...
 
-    monkeypatch.setattr("app.sessions.SessionWriter", Full)
+    monkeypatch.setattr("app.live.run.SessionWriter", Full)
     listener = Listener()
     finish(start(Source(toy_image, 8), listener, record_to=tmp_path / "s"), listener)
     assert listener.warnings == ["the recording stopped: the disk is full"]

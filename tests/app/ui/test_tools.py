@@ -190,6 +190,7 @@ def test_the_box_hides_what_is_outside(panel: ScenePanel, room: Any) -> None:
 
 def test_a_selection_is_what_is_shown(panel: ScenePanel, room: Any) -> None:
     view = panel.scene
+    view.scene.fuse = 0
     keyframes = fill(view, room)
     keyframes[0].image[:10] = 0
     add(view, 0, keyframes[0])
@@ -205,7 +206,7 @@ def test_a_selection_is_what_is_shown(panel: ScenePanel, room: Any) -> None:
     np.testing.assert_allclose(exported, drawn, atol=1e-4)
     assert [k.index for k in selection.keyframes] == [0, 3, 9]
     words = (
-        "--quantile 0.4 --voxel 0 --crop=-2.9,-3,-2,2,1.4,9 --masks black --without 3 "
+        "--quantile 0.4 --fuse 0 --crop=-2.9,-3,-2,2,1.4,9 --masks black --without 3 "
         "--metres-per-unit 0.5"
     )
     assert " ".join(selection.arguments()) == words
