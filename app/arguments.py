@@ -97,12 +97,12 @@ def add_loops(parser: argparse.ArgumentParser, default: bool = True) -> None:
     )
 
 
-def add_fuse(parser: argparse.ArgumentParser) -> None:
+def add_fuse(parser: argparse.ArgumentParser, default: float = FUSE) -> None:
     """The option that says how points of many keyframes become one cloud."""
     parser.add_argument(
         "--fuse",
         type=between(0, 1),
-        default=FUSE,
+        default=default,
         metavar="FRACTION",
         help="side of the cells that keep one point each, of the keyframe that is surest of it, as "
         "a fraction of the median depth of the first keyframe; 0 keeps all points",

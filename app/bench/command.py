@@ -52,7 +52,7 @@ def add_parser(commands: Any) -> None:
     )
     add("--threads", type=at_least(1), help="threads of the runtime; one a core when not given")
     add_loops(command)
-    add_fuse(command)
+    add_fuse(command, default=0.0)
     add("--window", action="store_true", help="through the window, and how long it keeps waiting")
     add("--json", metavar="FILE", help="write all figures there too")
 

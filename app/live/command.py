@@ -80,7 +80,6 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
             overlap=arguments.overlap,
             every=arguments.every,
             threads=arguments.threads,
-            fuse=arguments.fuse,
             loops=arguments.loops,
             record_to=Path(arguments.record) if arguments.record else None,
             limit=arguments.max_keyframes,

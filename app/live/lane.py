@@ -12,7 +12,6 @@ from app.capture import Frame
 from app.engine import Bundle, Engine, EngineError, Prediction
 from app.live.events import Growth, KeyframeView, MovedKeyframe, StageTimes
 from app.reconstruction import (
-    FUSE,
     FusedCloud,
     Keyframe,
     PointCloud,
@@ -49,7 +48,7 @@ class Lane:
         views: int,
         overlap: int,
         warn: Callable[[str], None],
-        fuse: float = FUSE,
+        fuse: float = 0.0,
         loops: bool = True,
     ) -> None:
         """fuse: as in LiveRun; loops: as in Reconstructor.

@@ -17,7 +17,7 @@ from app.errors import AppError
 from app.live.events import Beginning, Growth, Listener
 from app.live.lane import Lane
 from app.live.reader import Reader
-from app.reconstruction import FUSE, Keyframe
+from app.reconstruction import Keyframe
 from app.reconstruction.truth import find_truth
 from app.sessions import ContinuedSource, SessionWriter, is_session, open_session
 
@@ -58,7 +58,7 @@ class LiveRun:
         limit: int | None = None,
         camera_limit: int | None = None,
         open_source: OpenSource = open_source,
-        fuse: float = FUSE,
+        fuse: float = 0.0,
         loops: bool = True,
     ) -> None:
         """bundles: one a lane; views, overlap: of the windows; every: look at each n-th frame only;
@@ -67,8 +67,9 @@ class LiveRun:
         limit: keyframes after which the capture ends; camera_limit: the same for a camera, where
         `limit` is not given; fuse: side of the cells of space that one keyframe alone shows, the
         one that sees it best, so that the clouds are bounded by what was seen and not by how long,
-        as a part of the median depth of the first keyframe (0 keeps all points); loops: recognize
-        places seen before, and move all keyframes so that they fit.
+        as a part of the median depth of the first keyframe (0 keeps all points; in captures of
+        minutes fusing takes longer than the network); loops: recognize places seen before, and move
+        all keyframes so that they fit.
         """
         self.engines: list[Engine] = []
         self._spec = source
@@ -266,6 +267,5 @@ class LiveRun:
             "overlap": self._overlap,
             "every": self._every,
             "loops": self._loops,
-            "fuse": self._fuse,
         }
         return SessionWriter(folder, self._spec, settings)

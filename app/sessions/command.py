@@ -49,7 +49,7 @@ def add_parsers(commands: Any, reconstruct: argparse.ArgumentParser) -> None:
         "replay",
         help="a recorded session through any model, with the keyframes it was recorded with",
         description="What `reconstruct` does, of a session: with its keyframes, and with its "
-        "--views, --overlap, --fuse and --loops unless others are given.",
+        "--views, --overlap and --loops unless others are given.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         parents=[reconstruct],
         add_help=False,
@@ -72,7 +72,7 @@ def as_reconstruct(arguments: argparse.Namespace, argv: Sequence[str]) -> list[s
     settings = open_session(arguments.source).settings
     recorded = [
         option
-        for name, kind in (("views", int), ("overlap", int), ("fuse", int | float))
+        for name, kind in (("views", int), ("overlap", int))
         if isinstance(settings.get(name), kind)
         for option in (f"--{name}", str(settings[name]))
     ]

@@ -315,7 +315,7 @@ def test_a_session_goes_on(
     assert second.beginning.is_live
     session = open_session(tmp_path / "s")
     assert [frame.index for frame in session.frames] == list(range(9))
-    assert session.settings["fuse"] == 0.005
+    assert session.settings["overlap"] == 2
     assert session.settings["loops"] is True
     # What was recorded comes once more, then the camera's.
     assert second.indices()[:5] == first.indices() == list(range(5))
@@ -323,7 +323,7 @@ def test_a_session_goes_on(
     assert [k.index for k in session.read_keyframes()] == second.indices()
 
 
-def test_clouds_are_fused_unless_all_are_asked_for(
+def test_clouds_are_fused_if_asked_for(
     start: Callable[..., LiveRun], toy_image: ToyImage
 ) -> None:
     for fuse in (0.02, 0.0):
