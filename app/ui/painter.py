@@ -48,13 +48,29 @@ class Painter(QObject):
 
     def draw(self, begin: Callable[[], Pass | None]) -> None:
         """Ask `begin` for a pass, draw it and wait for it."""
-        self._wait()
+        self.finish()
         self._start(begin)
-        self._wait()
+        self.finish()
+
+    def finish(self) -> None:
+        """Wait for the pass that is being drawn, and show it."""
+        running, self._running = self._running, None
+        if running is None:
+            return
+        try:
+            result = running.result()
+        except Exception:
+            logger.exception("error while drawing")
+        else:
+            self._show(result)
+        self._show = lambda result: None
+        changes, self._changes = self._changes, []
+        for do in changes:
+            do()
 
     def call(self, do: Callable[[], Any]) -> Any:
         """Do something in the painter's thread and wait for its result. Raises what it raises."""
-        self._wait()
+        self.finish()
         return self._thread.submit(do).result()
 
     def _go_on(self) -> None:
@@ -72,23 +88,8 @@ class Painter(QObject):
     def _on_finished(self) -> None:
         # What was waited for is done with already, and another pass may be under way.
         if self._running and self._running.done():
-            self._wait()
+            self.finish()
         self._go_on()
-
-    def _wait(self) -> None:
-        running, self._running = self._running, None
-        if running is None:
-            return
-        try:
-            result = running.result()
-        except Exception:
-            logger.exception("error while drawing")
-        else:
-            self._show(result)
-        self._show = lambda result: None
-        changes, self._changes = self._changes, []
-        for do in changes:
-            do()
 
 
 @cache

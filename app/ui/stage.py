@@ -198,6 +198,7 @@ class Stage:
 
     def draw_now(self) -> None:
         """Draw all points at once, so that a grab shows them."""
+        self._painter.finish()  # what is under way counts for the usual pace
         pace, self._pace = self._pace, Pace(is_cpu=False)
         self._picture = ()
         self._painter.draw(self._begin)

@@ -266,6 +266,19 @@ def test_passes_add_up_to_the_whole_picture(view: SceneView) -> None:
 
 
 @needs_adapter
+def test_a_pass_under_way_does_not_shorten_the_picture_that_is_asked_for(
+    view: SceneView, qt: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.ui.pace.PASS_SECONDS", 1e-9)  # every pass is too slow
+    draw(view)
+    for index in range(4):
+        put(view, index, patch([0, 0, 3], side=2, count=20_000), RED)
+    while not view._stage._painter._running:  # as it is while keyframes arrive
+        qt.processEvents()
+    early = draw(view)
+    assert np.array_equal(early, draw(view))
+
+
 @pytest.mark.parametrize("sizes", [(1, 1, 5000), (3, 7, 11)])
 def test_keyframes_of_any_size_are_drawn(
     view: SceneView, sizes: tuple[int, ...], caplog: pytest.LogCaptureFixture
