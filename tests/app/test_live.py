@@ -323,9 +323,7 @@ def test_a_session_goes_on(
     assert [k.index for k in session.read_keyframes()] == second.indices()
 
 
-def test_clouds_are_fused_if_asked_for(
-    start: Callable[..., LiveRun], toy_image: ToyImage
-) -> None:
+def test_clouds_are_fused_if_asked_for(start: Callable[..., LiveRun], toy_image: ToyImage) -> None:
     for fuse in (0.02, 0.0):
         listener = Listener()
         finish(start(Source(toy_image, 8), listener, fuse=fuse), listener)
