@@ -1,6 +1,7 @@
 """Pictures and depth maps as PNG files, each whole or not at all. All writers raise OSError."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,21 @@ def color_depth(depth: NDArray[np.float32], near: float, far: float) -> NDArray[
     # Even steps of the logarithm: 10 % of the depth is the same change of colour everywhere.
     place = np.log(np.maximum(depth, 1e-9) / near) / max(np.log(far / near), 1e-9)
     value = np.rint(255 * (1 - np.clip(place, 0, 1))).astype(np.uint8)
-    colored = cv2.applyColorMap(value, cv2.COLORMAP_TURBO)[..., ::-1].copy()
+    colored = color_table("turbo")[value]
     colored[depth <= 0] = 0
     return colored
+
+
+@cache
+def color_table(name: str) -> NDArray[np.uint8]:
+    """The colours [256,3] RGB of "turbo" or "viridis".
+
+    Looked up once: OpenCV shares every use of a map among its threads, and the window would wait
+    for them while the network runs.
+    """
+    table = {"turbo": cv2.COLORMAP_TURBO, "viridis": cv2.COLORMAP_VIRIDIS}[name]
+    colors: NDArray[np.uint8] = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], table)
+    return colors[0, :, ::-1].copy()
 
 
 def depth_range(keyframes: Sequence[Keyframe]) -> tuple[float, float]:

@@ -6,8 +6,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
-from app.capture._cv2 import cv2
-from app.export.images import color_depth
+from app.export.images import color_depth, color_table
 from app.reconstruction.cloud import confidence_rank
 from app.ui.image_view import to_qimage
 
@@ -34,9 +33,7 @@ def color_confidence(confidence: NDArray[np.float32], name: str = "turbo") -> ND
 def _map(value: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
     if name == "grey":
         return np.repeat(value[..., None], 3, axis=-1)
-    table = {"turbo": cv2.COLORMAP_TURBO, "viridis": cv2.COLORMAP_VIRIDIS}[name]
-    picture: NDArray[np.uint8] = cv2.applyColorMap(value, table)[..., ::-1].copy()
-    return picture
+    return color_table(name)[value]
 
 
 class Ramp(QWidget):
