@@ -87,6 +87,29 @@ def positive(text: str) -> float:
     return value
 
 
+CAMERA_KEYFRAMES = 60
+"""After which a camera ends, which never ends by itself, unless more are asked for."""
+
+
+def add_windows(parser: argparse.ArgumentParser) -> None:
+    """The options of the windows of views that the network sees, and of its runtime."""
+    add = parser.add_argument
+    add("--views", type=at_least(2), default=4, help="keyframes in a window of the network")
+    add("--overlap", type=at_least(1), default=2, help="keyframes shared by two windows")
+    add("--threads", type=at_least(1), help="threads of a runtime; one a core when not given")
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """The options that say which frames are taken."""
+    add = parser.add_argument
+    add("--every", type=at_least(1), default=1, help="look at each n-th frame only")
+    add(
+        "--max-keyframes",
+        type=at_least(1),
+        help=f"stop after so many; when not given, a camera stops after {CAMERA_KEYFRAMES}",
+    )
+
+
 def add_loops(parser: argparse.ArgumentParser, default: bool = True) -> None:
     """The option that says whether places are recognized."""
     parser.add_argument(

@@ -1,11 +1,16 @@
 """Files and folders that appear whole or not at all."""
 
+import json
+import math
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -48,3 +53,19 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def json_bytes(document: Any) -> bytes:
+    """A document of dicts, lists, numpy arrays and plain values as indented JSON, which has no NaN:
+    null instead."""
+    return json.dumps(_plain(document), indent=1).encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,7 +1,6 @@
 """`python -m app bench`: how fast, how large and how far off, as if a camera were there."""
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -11,14 +10,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from app.arguments import add_fuse, add_loops, at_least, program
+from app.arguments import add_fuse, add_loops, add_windows, at_least, program
 from app.bench.measurement import Measurement, Meter, loop_summary, memory_slope
 from app.bench.played import PlayedSource
 from app.capture import FrameSource, open_source
 from app.capture.video import VideoSource
 from app.engine import open_bundle
 from app.errors import AppError
-from app.files import write_file
+from app.files import json_bytes, write_file
 from app.live import Beginning, LiveRun, latency_percentiles
 
 FOLDER_RATE = 30
@@ -43,17 +42,14 @@ def add_parser(commands: Any) -> None:
         help=f"frames a second; when not given, a video's own, and {FOLDER_RATE} for images",
     )
     add("--seconds", type=at_least(1), help="end after so long")
-    add("--views", type=at_least(2), default=4, help="keyframes in a window of the network")
-    add(
-        "--overlap",
-        type=at_least(1),
-        default=2,
-        help="keyframes shared by two windows of the network; the app's window has its own",
-    )
-    add("--threads", type=at_least(1), help="threads of the runtime; one a core when not given")
+    add_windows(command)
     add_loops(command)
     add_fuse(command, default=0.0)
-    add("--window", action="store_true", help="through the window, and how long it keeps waiting")
+    add(
+        "--window",
+        action="store_true",
+        help="through the window, whose overlap is its own, and how long it keeps waiting",
+    )
     add("--json", metavar="FILE", help="write all figures there too")
 
 
@@ -71,8 +67,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
             "window": arguments.window,
             "runs": [result.as_dict() for result in results],
         }
-        text = json.dumps(_without_nan(report), indent=1)
-        write_file(Path(arguments.json), text.encode())
+        write_file(Path(arguments.json), json_bytes(report))
         print(f"written    {Path(arguments.json).resolve()}")
     failed = next((result.failure for result in results if result.failure), None)
     if failed:
@@ -190,12 +185,3 @@ def _row(name: str, values: dict[str, float]) -> str:
 
 def _refused(result: Measurement) -> str:
     return ", ".join(f"{count} {why}" for why, count in result.refused.most_common()) or "none"
-
-
-def _without_nan(value: Any) -> Any:
-    """NaN is no JSON: null instead."""
-    if isinstance(value, dict):
-        return {key: _without_nan(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(entry) for entry in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,11 +1,11 @@
 """`python -m app devices`: what there is to capture with, to compute on and to draw with."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from typing import Any
 
 from app.capture.devices import list_cameras, names_are_known
+from app.engine.forecast import usable_cores
 
 
 def add_parser(commands: Any) -> None:
@@ -21,17 +21,10 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         print(f'camera     {camera.index}: {camera.name}, as source "{camera.spec}"{place}')
     if not cameras:
         print("camera     none: use a video file or a folder of images")
-    print(f"processor  {_cores()} cores, as many threads for the model")
+    print(f"processor  {usable_cores()} cores, as many threads for the model")
     # Imported here: nothing else of a command line needs graphics.
     from app.ui.adapter import find_adapter
 
     adapter = find_adapter()
     kind = " (software, so it draws fewer points)" if adapter and adapter.is_cpu else ""
     print(f"graphics   {adapter.summary}{kind}" if adapter else "graphics   none: no 3D view")
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

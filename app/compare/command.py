@@ -11,17 +11,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from app.arguments import add_loops, at_least
+from app.arguments import CAMERA_KEYFRAMES, add_choice, add_loops, add_windows, program
 from app.compare.comparison import compare_lanes
 from app.compare.folder import REPORT, check_output, write_comparison
 from app.compare.lanes import Lane, lane_titles
 from app.compare.report import findings
-from app.compare.run import LaneRecorder, recorded_lane, start_lanes, truth_of
+from app.compare.run import LaneRecorder, recorded_lane, start_lanes
 from app.errors import AppError
+from app.reconstruction.truth import find_truth
 from app.sessions import is_session
-
-# A camera never ends by itself.
-_CAMERA_KEYFRAMES = 60
 
 
 def add_parser(commands: Any) -> None:
@@ -42,15 +40,8 @@ def add_parser(commands: Any) -> None:
         "was reconstructed one is enough: that is then compared with",
     )
     add("--out", required=True, help="folder to write; an earlier comparison is replaced")
-    add("--views", type=at_least(2), default=4, help="keyframes in a window of the network")
-    add("--overlap", type=at_least(1), default=2, help="keyframes shared by two windows")
-    add("--threads", type=at_least(1), help="threads of each runtime; one a core when not given")
-    add("--every", type=at_least(1), default=1, help="look at each n-th frame only")
-    add(
-        "--max-keyframes",
-        type=at_least(1),
-        help=f"stop after so many; when not given, a camera stops after {_CAMERA_KEYFRAMES}",
-    )
+    add_windows(command)
+    add_choice(command)
     # It is the networks that are compared.
     add_loops(command, default=False)
 
@@ -61,7 +52,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     check_output(out)
     source: str = arguments.source
     recorded = _recorded(source, arguments.bundles)
-    truth = truth_of(source)
+    truth = find_truth(source)
     with _Progress() as progress:
         recorder = LaneRecorder(_warn, progress)
         size = start_lanes(
@@ -74,7 +65,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
             threads=arguments.threads,
             loops=arguments.loops,
             limit=arguments.max_keyframes,
-            camera_limit=_CAMERA_KEYFRAMES,
+            camera_limit=CAMERA_KEYFRAMES,
         )
     lanes = [*recorded, *recorder.lanes]
     for lane, title in zip(lanes, lane_titles([lane.model for lane in lanes]), strict=True):
@@ -84,7 +75,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         for name in ("views", "overlap", "every", "threads", "max_keyframes", "bundles", "loops")
     }
     comparison = compare_lanes(source, lanes, truth, size, settings)
-    command = shlex.join(["python", "-m", "app", *argv])
+    command = shlex.join([*program(), *argv])
     write_comparison(out, comparison, command)
     for line in findings(comparison):
         print(f"finding    {line}")

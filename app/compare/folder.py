@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from app.compare.comparison import TARGETS, Comparison
 from app.compare.lanes import Lane
@@ -17,7 +13,7 @@ from app.compare.metrics import Difference
 from app.compare.report import findings, machine, report_page
 from app.errors import AppError
 from app.export import Selection, write_reconstruction
-from app.files import new_folder, write_file
+from app.files import json_bytes, new_folder, write_file
 from app.reconstruction import FUSE
 
 REPORT = "report.html"
@@ -41,8 +37,7 @@ def write_comparison(
     with new_folder(out) as folder:
         progress(0, len(lanes) + 1)
         write_file(folder / REPORT, report_page(comparison, command).encode())
-        figures = json.dumps(_plain(comparison_figures(comparison, command)), indent=1)
-        write_file(folder / FIGURES, figures.encode())
+        write_file(folder / FIGURES, json_bytes(comparison_figures(comparison, command)))
         for done, lane in enumerate(lanes, 1):
             progress(done, len(lanes) + 1)
             reconstruction = folder / folder_name(comparison.lanes.index(lane), lane)
@@ -124,14 +119,3 @@ def _difference(entry: Difference | None) -> dict[str, Any] | None:
     confidence = asdict(curve) if curve else None
     cuts = {f"{target:g}": curve.cut_for(target) for target in TARGETS} if curve else None
     return {**totals, "keyframes": keyframes, "confidence": confidence, "cut_for_mean": cuts}
-
-
-def _plain(value: Any) -> Any:
-    """What JSON has: lists for arrays, null for NaN."""
-    if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

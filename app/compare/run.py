@@ -10,8 +10,7 @@ from app.engine import Engine
 from app.errors import AppError
 from app.live import Beginning, Growth, LiveRun, Subscriber
 from app.reconstruction import Keyframe
-from app.reconstruction.truth import Truth, find_truth
-from app.sessions import Session, is_session, open_session
+from app.sessions import Session, open_session
 
 RECORDED = "recorded"
 
@@ -85,14 +84,6 @@ def lane_of(session: Session, keyframes: list[Keyframe]) -> Lane:
     if isinstance(known, dict) and {"name", "precision"} <= known.keys():
         title = f"{RECORDED} with {known['name']}, {known['precision']}"
     return Lane(title, None, keyframes, is_recorded=True)
-
-
-def truth_of(source: str) -> Truth | None:
-    """The truth beside a source, or beside what a session was recorded from."""
-    truth = find_truth(source)
-    if truth is None and is_session(source):
-        truth = find_truth(open_session(source).source)
-    return truth
 
 
 def wait_for(run: LiveRun) -> None:

@@ -67,7 +67,7 @@ def this_machine() -> Machine:
     memory = psutil.virtual_memory()
     return Machine(
         name=platform.processor() or platform.machine(),
-        cores=_usable_cores(),
+        cores=usable_cores(),
         memory=memory.total,
         available=memory.available,
     )
@@ -186,7 +186,8 @@ def _digest(bundle: Bundle) -> str:
     return str(bundle.manifest["files"][PROGRAM]["sha256"])
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

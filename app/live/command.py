@@ -1,7 +1,6 @@
 """`python -m app reconstruct`: a source to cameras, depth and a point cloud."""
 
 import argparse
-import json
 import math
 import shlex
 import sys
@@ -15,12 +14,19 @@ from typing import Any
 
 from tqdm import tqdm
 
-from app.arguments import add_loops, add_selection, at_least, program
+from app.arguments import (
+    CAMERA_KEYFRAMES,
+    add_choice,
+    add_loops,
+    add_selection,
+    add_windows,
+    program,
+)
 from app.engine import Bundle
 from app.errors import AppError
 from app.export import write_reconstruction
 from app.export.command import SUMMARY, selected
-from app.files import new_folder, write_file
+from app.files import json_bytes, new_folder, write_file
 from app.live.events import Beginning, Growth, Subscriber
 from app.live.run import LiveRun
 from app.reconstruction import Keyframe, WindowUpdate
@@ -28,9 +34,6 @@ from app.reconstruction.truth import Accuracy
 
 REOPEN_INTERVAL = 1.0
 """Seconds between the tries to open a camera that went away."""
-
-# A camera never ends by itself.
-_CAMERA_KEYFRAMES = 60
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -44,15 +47,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     add("source", metavar="SOURCE", help="video file, folder of images, camera or session")
     add("--bundle", required=True, help="model bundle, a folder or zip")
     add("--out", required=True, help="folder to write; an earlier reconstruction is replaced")
-    add("--views", type=at_least(2), default=4, help="keyframes in a window of the network")
-    add("--overlap", type=at_least(1), default=2, help="keyframes shared by two windows")
-    add("--threads", type=at_least(1), help="threads of the runtime; one a core when not given")
-    add("--every", type=at_least(1), default=1, help="look at each n-th frame only")
-    add(
-        "--max-keyframes",
-        type=at_least(1),
-        help=f"stop after so many; when not given, a camera stops after {_CAMERA_KEYFRAMES}",
-    )
+    add_windows(command)
+    add_choice(command)
     add_loops(command)
     add("--record", metavar="DIR", help="also keep what was captured, as a session in this folder")
     add_selection(command)
@@ -83,7 +79,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
             loops=arguments.loops,
             record_to=Path(arguments.record) if arguments.record else None,
             limit=arguments.max_keyframes,
-            camera_limit=_CAMERA_KEYFRAMES,
+            camera_limit=CAMERA_KEYFRAMES,
         )
         follower.follow(live)
         if not follower.keyframes:
@@ -117,7 +113,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
             "accuracy": asdict(accuracy) if accuracy else None,
             "ended_by": str(follower.failure) if follower.failure else None,
         }
-        write_file(folder / SUMMARY, json.dumps(_without_nan(summary), indent=1).encode())
+        write_file(folder / SUMMARY, json_bytes(summary))
     _print_summary(counts, len(keyframes), points, bundle, memory, accuracy)
     print(f"written    {out}")
     if follower.failure:
@@ -268,13 +264,6 @@ def _check_output(out: Path) -> None:
         raise AppError(f"{out} exists and is not a folder")
     if out.is_dir() and any(out.iterdir()) and not (out / SUMMARY).is_file():
         raise AppError(f"{out} holds other things than a reconstruction: choose another --out")
-
-
-def _without_nan(value: Any) -> Any:
-    """NaN is no JSON: null instead."""
-    if isinstance(value, dict):
-        return {key: _without_nan(entry) for key, entry in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _number(value: float) -> str:

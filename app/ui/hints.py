@@ -13,7 +13,7 @@ from app.reconstruction.truth import Accuracy
 from app.ui.choices import Choice
 from app.ui.model_facts import bytes_words, forecast_words
 from app.ui.panels import Message, button, set_role
-from app.ui.texts import tr
+from app.ui.texts import sentence, tr
 
 
 def no_model(ask: Callable[[], None]) -> Message:
@@ -92,10 +92,8 @@ def fault_words(error: AppError) -> str:
             "Press Start to run it again; if that does not help, choose another model."
         ),
     }
-    text = str(error)
-    what = f"{text[:1].upper()}{text[1:].rstrip('.')}."
     found = (words for kind, words in advice.items() if isinstance(error, kind))
-    return f"{what} {next(found, '')}".rstrip()
+    return f"{sentence(str(error))} {next(found, '')}".rstrip()
 
 
 def accuracy_words(accuracy: Accuracy) -> str:

@@ -12,10 +12,10 @@ from app.capture import Frame
 from app.compare import Lane
 from app.compare.run import lane_of
 from app.errors import AppError
-from app.reconstruction import Keyframe, keyframe_cloud
+from app.reconstruction import Keyframe
 from app.sessions import Session, open_session
 from app.ui.run_display import RunDisplay
-from app.ui.scene import SceneKeyframe, pack_keyframe
+from app.ui.scene import SceneKeyframe, packed_keyframe
 
 
 def new_session_folder() -> Path:
@@ -93,24 +93,7 @@ class Recording(QObject):
         except AppError as error:
             self.failed.emit(str(error))
             return
-        packed = []
-        for keyframe in keyframes:
-            cloud = keyframe_cloud(keyframe)
-            packed.append(
-                pack_keyframe(
-                    cloud.points,
-                    cloud.colors,
-                    cloud.rank,
-                    keyframe.world_from_camera,
-                    keyframe.intrinsic,
-                    keyframe.depth.shape,
-                    image=keyframe.image,
-                    depth=keyframe.depth,
-                    confidence=keyframe.confidence,
-                    frame=keyframe.index,
-                    name=keyframe.name,
-                )
-            )
+        packed = map(packed_keyframe, keyframes)
         self._read.emit(session, list(zip(keyframes, packed, strict=True)))
 
     def _on_read(self, session: Session, keyframes: list[tuple[Keyframe, SceneKeyframe]]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from app.arguments import program
 from app.capture import SourceError
 from app.compare import Lane, MeasuredEngine, Model
 from app.engine import Engine
@@ -22,7 +23,7 @@ from app.ui.controls import State
 from app.ui.run_display import RunDisplay
 from app.ui.scene import SceneKeyframe
 from app.ui.session import Beginning, Growth, Session
-from app.ui.texts import tr
+from app.ui.texts import sentence, tr
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Order:
     def command(self) -> list[str]:
         """The command line that does the same into a folder DIR."""
         windows = ["--views", str(self.views), "--overlap", str(self.overlap), "--out", "DIR"]
-        app = ["python", "-m", "app"]
+        app = program()
         if not self.compares:
             return [*app, "reconstruct", self.source.value, "--bundle", self.model.value, *windows]
         bundles = [choice.value for choice in (self.model, self.other) if choice]
@@ -168,8 +169,7 @@ class RunControl(QObject):
 
     def _on_interrupted(self, message: str) -> None:
         advice = tr("Plug the camera in again, then press Resume.")
-        words = f"{message[:1].upper()}{message[1:].rstrip('.')}. {advice}"
-        self._display.show_message(words)
+        self._display.show_message(f"{sentence(message)} {advice}")
         self._enter(State.PAUSED, tr("Interrupted"))
 
     def _on_lane_failed(self, error: AppError, lane: int) -> None:

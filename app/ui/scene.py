@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from app.export import Selection
 from app.geometry import frustum
-from app.reconstruction import Keyframe, PointCloud
+from app.reconstruction import Keyframe, PointCloud, keyframe_cloud
 from app.reconstruction.masks import MASKS, flags_at, mask_bits, mask_flags
 from app.ui.packed_cloud import pack_points, unpack_flags, unpack_points
 
@@ -102,6 +102,25 @@ def pack_keyframe(
         confidence=confidence,
         frame=frame,
         name=name,
+    )
+
+
+def packed_keyframe(keyframe: Keyframe, cloud: PointCloud | None = None) -> SceneKeyframe:
+    """A keyframe of a reconstruction, with all its usable points or those of a cloud [N]."""
+    cloud = keyframe_cloud(keyframe) if cloud is None else cloud
+    height, width = keyframe.depth.shape
+    return pack_keyframe(
+        cloud.points,
+        cloud.colors,
+        cloud.rank,
+        keyframe.world_from_camera,
+        keyframe.intrinsic,
+        (height, width),
+        image=keyframe.image,
+        depth=keyframe.depth,
+        confidence=keyframe.confidence,
+        frame=keyframe.index,
+        name=keyframe.name,
     )
 
 

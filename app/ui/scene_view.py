@@ -74,11 +74,6 @@ class SceneView(QWidget):
             message.setWordWrap(True)
             layout.addWidget(message)
 
-    @property
-    def has_picture(self) -> bool:
-        """Whether there is an adapter that draws."""
-        return self._stage is not None
-
     def set_keyframe(
         self,
         index: int,

@@ -13,7 +13,7 @@ from app.errors import AppError
 from app.live import WAITING_KEYFRAMES, Beginning, Growth, KeyframeView, LiveRun, OpenSource
 from app.reconstruction.truth import Accuracy
 from app.ui import garbage
-from app.ui.scene import SceneKeyframe, pack_keyframe
+from app.ui.scene import SceneKeyframe, packed_keyframe
 
 __all__ = ["WAITING_KEYFRAMES", "Beginning", "Growth", "KeyframeView", "Session"]
 
@@ -138,21 +138,4 @@ class _Relay:
 
 def _packed(growth: Growth) -> dict[int, SceneKeyframe]:
     clouds = {view.position: view.cloud for view in growth.views} | dict(growth.clouds)
-    packed = {}
-    for position, cloud in clouds.items():
-        keyframe = growth.keyframes[position]
-        height, width = keyframe.depth.shape
-        packed[position] = pack_keyframe(
-            cloud.points,
-            cloud.colors,
-            cloud.rank,
-            keyframe.world_from_camera,
-            keyframe.intrinsic,
-            (height, width),
-            image=keyframe.image,
-            depth=keyframe.depth,
-            confidence=keyframe.confidence,
-            frame=keyframe.index,
-            name=keyframe.name,
-        )
-    return packed
+    return {at: packed_keyframe(growth.keyframes[at], cloud) for at, cloud in clouds.items()}

@@ -10,3 +10,8 @@ def tr(text: str) -> str:
     Texts with parts to fill in are translated first: tr("Frame {number}").format(number=3).
     """
     return QCoreApplication.translate("", text)
+
+
+def sentence(text: str) -> str:
+    """A line such as a fault has it, with a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -11,6 +11,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
+from app.arguments import program
 from app.capture import open_source
 from app.engine import Engine
 from app.live import OpenSource
@@ -139,7 +140,7 @@ class MainWindow(QMainWindow):
     def export(self, name: str, path: Path) -> None:
         """Write the points that are shown in the format of this name; see `exporter.ended`."""
         selection = self.view.scene.selection(self.runs.keyframes)
-        again = ["python", "-m", "app", "export", "DIR", "--format", name, "--out", path.name]
+        again = [*program(), "export", "DIR", "--format", name, "--out", path.name]
         origin = (self.runs.origin, f"the same: {shlex.join([*again, *selection.arguments()])}")
         self.exporter.start(name, path, replace(selection, origin=origin))
         self.status.offer_cancel(self.exporter.cancel)

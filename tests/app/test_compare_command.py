@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from app.cli import main
 from app.compare import MeasuredEngine, compare_lanes
-from app.compare.run import LaneRecorder, start_lanes, truth_of
+from app.compare.run import LaneRecorder, start_lanes
 from app.engine import EngineError, Prediction
 from app.export import read_reconstruction
 from app.live import LiveRun, Subscriber
+from app.reconstruction.truth import find_truth
 
 
 @pytest.fixture
@@ -136,7 +137,7 @@ def test_a_lane_that_dies_keeps_what_it_had_and_the_other_goes_on(
     assert not first.failure
     assert "signal 9" in second.failure
     assert any(line.startswith("4 bit ended") for line in warnings)
-    comparison = compare_lanes(str(toy_folder), recorder.lanes, truth_of(str(toy_folder)), size)
+    comparison = compare_lanes(str(toy_folder), recorder.lanes, find_truth(str(toy_folder)), size)
     assert "4 keyframes were finished before that" in comparison.notes[0]
     assert size == (56, 84)
 

@@ -19,10 +19,11 @@ from PySide6.QtWidgets import (
 
 from app.compare import Comparison, Lane, Model, compare_lanes
 from app.compare.lanes import lane_titles
-from app.compare.run import note_costs, truth_of
+from app.compare.run import note_costs
 from app.engine import Engine
 from app.live import Growth, MovedKeyframe
 from app.reconstruction import Keyframe
+from app.reconstruction.truth import find_truth
 from app.ui import style
 from app.ui.adapter import Adapter, find_adapter
 from app.ui.compare.linked_views import LinkedViews
@@ -180,7 +181,7 @@ class ComparePanel(QWidget):
         lanes = [replace(lane, times=[*lane.times], joules=[*lane.joules]) for lane in self.lanes]
         source, size, settings = self._source, self._source_size, self._settings
         return lambda: compare_lanes(
-            source, lanes, truth_of(source) if with_truth else None, size, settings
+            source, lanes, find_truth(source) if with_truth else None, size, settings
         )
 
     def _refresh(self) -> None:

@@ -14,8 +14,8 @@ from PySide6.QtCore import QObject, Signal
 from app.compare import Comparison
 from app.errors import AppError
 from app.live import MovedKeyframe
-from app.reconstruction import Keyframe, PointCloud, keyframe_cloud
-from app.ui.scene import SceneKeyframe, pack_keyframe
+from app.reconstruction import Keyframe, PointCloud
+from app.ui.scene import SceneKeyframe, packed_keyframe
 
 Compare = Callable[[], Comparison]
 
@@ -105,24 +105,6 @@ def _pack(
     keyframes: dict[int, Keyframe], clouds: dict[int, PointCloud]
 ) -> dict[int, SceneKeyframe]:
     return {
-        position: _packed(keyframe, clouds.get(position))
+        position: packed_keyframe(keyframe, clouds.get(position))
         for position, keyframe in keyframes.items()
     }
-
-
-def _packed(keyframe: Keyframe, cloud: PointCloud | None) -> SceneKeyframe:
-    cloud = keyframe_cloud(keyframe) if cloud is None else cloud
-    height, width = keyframe.depth.shape
-    return pack_keyframe(
-        cloud.points,
-        cloud.colors,
-        cloud.rank,
-        keyframe.world_from_camera,
-        keyframe.intrinsic,
-        (height, width),
-        image=keyframe.image,
-        depth=keyframe.depth,
-        confidence=keyframe.confidence,
-        frame=keyframe.index,
-        name=keyframe.name,
-    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEventLoop, QPoint, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -244,11 +244,14 @@ def ended(panel: ComparePanel) -> list[tuple[str, str]]:
 
 
 def wait(reports: list[tuple[str, str]]) -> tuple[str, str]:
-    for _ in range(3000):
-        if reports:
-            return reports[0]
-        QTest.qWait(10)
-    raise AssertionError("the report did not end")
+    # Not QTest.qWait: it lets no other thread run Python while it waits.
+    loop, timer = QEventLoop(), QTimer(interval=10)
+    timer.timeout.connect(lambda: loop.quit() if reports else None)
+    timer.start()
+    QTimer.singleShot(30_000, loop.quit)
+    loop.exec()
+    assert reports, "the report did not end"
+    return reports[0]
 
 
 def test_the_report_is_written_in_the_background(filled: ComparePanel, tmp_path: Path) -> None:

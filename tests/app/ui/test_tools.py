@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QPushButton, QToolButton, QWidget
 
 from app.reconstruction import Keyframe
 from app.ui.adapter import find_adapter
-from app.ui.scene import pack_keyframe
+from app.ui.scene import packed_keyframe
 from app.ui.scene_panel import ScenePanel
 from app.ui.scene_view import SceneView
 
@@ -42,25 +42,7 @@ def fill(view: SceneView, room: Any, count: int = 4) -> list[Keyframe]:
 
 
 def add(view: SceneView, position: int, keyframe: Keyframe) -> None:
-    from app.reconstruction import keyframe_cloud
-
-    cloud = keyframe_cloud(keyframe)
-    view.add_packed(
-        position,
-        pack_keyframe(
-            cloud.points,
-            cloud.colors,
-            cloud.rank,
-            keyframe.world_from_camera,
-            keyframe.intrinsic,
-            keyframe.depth.shape,
-            image=keyframe.image,
-            depth=keyframe.depth,
-            confidence=keyframe.confidence,
-            frame=keyframe.index,
-            name=keyframe.name,
-        ),
-    )
+    view.add_packed(position, packed_keyframe(keyframe))
 
 
 @pytest.fixture
