@@ -120,15 +120,15 @@ def add_loops(parser: argparse.ArgumentParser, default: bool = True) -> None:
     )
 
 
-def add_fuse(parser: argparse.ArgumentParser, default: float = FUSE) -> None:
+def add_fuse(parser: argparse.ArgumentParser) -> None:
     """The option that says how points of many keyframes become one cloud."""
     parser.add_argument(
         "--fuse",
         type=between(0, 1),
-        default=default,
+        default=FUSE,
         metavar="FRACTION",
         help="side of the cells that keep one point each, of the keyframe that is surest of it, as "
-        "a fraction of the median depth of the first keyframe; 0 keeps all points",
+        "a fraction of the distance from which they are seen; 0 keeps all points",
     )
 
 

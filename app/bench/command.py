@@ -44,7 +44,7 @@ def add_parser(commands: Any) -> None:
     add("--seconds", type=at_least(1), help="end after so long")
     add_windows(command)
     add_loops(command)
-    add_fuse(command, default=0.0)
+    add_fuse(command)
     add(
         "--window",
         action="store_true",

@@ -103,7 +103,8 @@ class Meter(Subscriber):
     def note(self, growth: Growth, latencies: Sequence[float]) -> None:
         """Take down a growth whose keyframes were so long on the way."""
         self.result.latency += latencies
-        self.result.stages.append(growth.stages)
+        if growth.update.windows:
+            self.result.stages.append(growth.stages)
         self.result.keyframes = len(growth.keyframes)
         self.result.views_per_second = growth.views_per_second
         self.result.peak_memory = growth.peak_memory

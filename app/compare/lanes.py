@@ -70,6 +70,8 @@ class Lane:
         """Take over what a window of views brought."""
         self.keyframes = growth.keyframes
         self.memory = growth.peak_memory
+        if not growth.update.windows:
+            return
         stages = {name: float(value) for name, value in asdict(growth.stages).items()}
         self.times.append(WindowTimes(growth.update.views, growth.update.windows, stages))
 

@@ -127,6 +127,7 @@ def start_lanes(
         every=every,
         threads=threads,
         limit=limit,
+        fuse=0.0,  # Nobody looks at the points.
         loops=loops,
         camera_limit=camera_limit,
         start_engine=start_engine,

@@ -18,7 +18,7 @@ from app.reconstruction.cloud import (
     select_points,
     usable,
 )
-from app.reconstruction.fusion import FusedCloud
+from app.reconstruction.fusion import fuse_keyframes
 from app.reconstruction.keyframe import Keyframe
 from app.reconstruction.masks import flags_at, mask_bits, mask_flags
 
@@ -32,12 +32,12 @@ WORLD = (
 class Selection:
     """Keyframes as they were captured, and what of them counts.
 
-    The points are those of a `FusedCloud` of all that was captured; what is chosen of them is
+    The points are those of a `FusedCloud` of the keyframes that count; what is chosen of them is
     chosen afterwards, as in the window.
 
     quantile: share of the least confident points to leave out of each keyframe; fuse: side of the
-    cells that keep one point each, as a part of the median depth of the first keyframe (0 keeps
-    all points); crop: lowest and highest corner
+    cells that keep one point each, as a part of the distance from which they are seen (0 keeps all
+    points); crop: lowest and highest corner
     [2][3] of a box in the world; origin: lines on how the reconstruction came to be; masks: names
     of `MASKS` whose pixels are left out; without: positions of the keyframes that are left out
     wholly; metres_per_unit: of world lengths, where the user has measured a known one; watch:
@@ -62,15 +62,12 @@ class Selection:
     @cached_property
     def cloud(self) -> PointCloud:
         """The points that count, in the world."""
-        fused = FusedCloud(self.fuse) if self.fuse else None
-        if fused is not None:
-            fused.update(dict(enumerate(self.captured)))
+        chosen = dict(enumerate(self.keyframes))
+        fused = fuse_keyframes(chosen, self.fuse) if self.fuse else None
         parts = []
-        for position, keyframe in enumerate(self.captured):
-            if position in self.without:
-                continue
+        for position, keyframe in chosen.items():
             self.watch(keyframe)
-            cloud = fused.cloud(position) if fused is not None else keyframe_cloud(keyframe)
+            cloud = keyframe_cloud(keyframe) if fused is None else fused.cloud(position, keyframe)
             kept = cloud.rank >= 255 * self.quantile
             if self.masks:
                 flags = mask_flags(keyframe.image, keyframe.depth)
@@ -83,7 +80,7 @@ class Selection:
 
     @property
     def voxel(self) -> float:
-        """Side of the cells in world lengths, 0 where all points are kept."""
+        """Side of the cells at the median depth of the first keyframe, 0 to keep all points."""
         return self.fuse * float(np.median(self.captured[0].depth)) if self.fuse else 0.0
 
     def depth(self, keyframe: Keyframe) -> NDArray[np.float32]:

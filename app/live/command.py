@@ -76,6 +76,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
             overlap=arguments.overlap,
             every=arguments.every,
             threads=arguments.threads,
+            fuse=0.0,  # The points are made once, at the end.
             loops=arguments.loops,
             record_to=Path(arguments.record) if arguments.record else None,
             limit=arguments.max_keyframes,

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from app.capture import Frame
 from app.engine import Bundle, Engine, EngineError, Prediction
 from app.live.events import Growth, KeyframeView, MovedKeyframe, StageTimes
+from app.live.fusing import LiveFusion
 from app.reconstruction import (
-    FusedCloud,
+    FUSE,
     Keyframe,
     PointCloud,
     Reconstructor,
@@ -48,7 +49,7 @@ class Lane:
         views: int,
         overlap: int,
         warn: Callable[[str], None],
-        fuse: float = 0.0,
+        fuse: float = FUSE,
         loops: bool = True,
     ) -> None:
         """fuse: as in LiveRun; loops: as in Reconstructor.
@@ -59,7 +60,8 @@ class Lane:
         self._engine = engine
         steady = cast(Engine, _SteadyEngine(engine, warn))
         self._reconstructor = Reconstructor(steady, views, overlap, loops)
-        self._fused = FusedCloud(fuse) if fuse else None
+        self._overlap = overlap
+        self._fusion = LiveFusion(fuse) if fuse else None
         self._depths: list[float] = []
         self._waiting: list[Chosen] = []
         self._views = 0
@@ -74,22 +76,27 @@ class Lane:
         """Add a keyframe; a Growth when a window was full. Raises EngineError."""
         self._waiting.append(chosen)
         start = time.perf_counter()
-        return self._grow(self._reconstructor.add(chosen.frame), start)
+        update = self._reconstructor.add(chosen.frame)
+        return self._grow(update, start) if update else None
 
     def finish(self) -> Growth | None:
-        """Reconstruct what is left, a window that is not full. Raises EngineError."""
-        start = time.perf_counter()
-        return self._grow(self._reconstructor.finish(), start)
+        """Reconstruct what is left, a window that is not full, and fuse all clouds as they are now.
 
-    def _grow(self, update: WindowUpdate | None, start: float) -> Growth | None:
-        if update is None:
-            return None
+        Raises EngineError.
+        """
+        start = time.perf_counter()
+        update = self._reconstructor.finish()
+        if self._fusion and self.keyframes:
+            return self._grow(update or WindowUpdate([], [], 0, 0, 0.0, 0.0), start, is_last=True)
+        return self._grow(update, start) if update else None
+
+    def _grow(self, update: WindowUpdate, start: float, is_last: bool = False) -> Growth:
         aligned = time.perf_counter()
         self._views += update.views
         self._seconds += update.seconds_inference
         keyframes = self._reconstructor.keyframes
         positions = sorted({*update.new, *update.changed})
-        clouds = self._make_clouds(update, positions)
+        clouds = self._make_clouds(update, positions, is_last)
         views = [_view(at, keyframes[at], clouds.pop(at)) for at in positions]
         moved = self._moved(update)
         taken, self._waiting = self._waiting[: len(update.new)], self._waiting[len(update.new) :]
@@ -119,12 +126,17 @@ class Lane:
             clouds=clouds,
         )
 
-    def _make_clouds(self, update: WindowUpdate, positions: list[int]) -> dict[int, PointCloud]:
+    def _make_clouds(
+        self, update: WindowUpdate, positions: list[int], is_last: bool
+    ) -> dict[int, PointCloud]:
         """Clouds of these keyframes, and of others that changed with them."""
         keyframes = self._reconstructor.keyframes
-        if self._fused is None:
+        if self._fusion is None:
             return {position: keyframe_cloud(keyframes[position]) for position in positions}
-        return self._fused.update({at: keyframes[at] for at in sorted({*positions, *update.moved})})
+        if is_last:
+            return self._fusion.finish(keyframes, positions)
+        settled = len(keyframes) - self._overlap
+        return self._fusion.update(keyframes, positions, update.moved, settled)
 
     def _moved(self, update: WindowUpdate) -> list[MovedKeyframe]:
         """What a closed loop moved, with how much longer its depths are than when last told."""

@@ -17,7 +17,7 @@ from app.errors import AppError
 from app.live.events import Beginning, Growth, Listener
 from app.live.lane import Lane
 from app.live.reader import Reader
-from app.reconstruction import Keyframe
+from app.reconstruction import FUSE, Keyframe
 from app.reconstruction.truth import find_truth
 from app.sessions import ContinuedSource, SessionWriter, is_session, open_session
 
@@ -58,18 +58,17 @@ class LiveRun:
         limit: int | None = None,
         camera_limit: int | None = None,
         open_source: OpenSource = open_source,
-        fuse: float = 0.0,
+        fuse: float = FUSE,
         loops: bool = True,
     ) -> None:
         """bundles: one a lane; views, overlap: of the windows; every: look at each n-th frame only;
         threads: of each runtime; record_to: folder of a session, a new one or one to go on with
         (what it has is worked through once more first);
         limit: keyframes after which the capture ends; camera_limit: the same for a camera, where
-        `limit` is not given; fuse: side of the cells of space that one keyframe alone shows, the
-        one that sees it best, so that the clouds are bounded by what was seen and not by how long,
-        as a part of the median depth of the first keyframe (0 keeps all points; in captures of
-        minutes fusing takes longer than the network); loops: recognize places seen before, and move
-        all keyframes so that they fit.
+        `limit` is not given; fuse: side of the cells of space that have one point each, of the
+        keyframe that is surest of it, so that the clouds are bounded by what was seen and not by
+        how long, as a part of the distance from which they are seen (0 keeps all points); loops:
+        recognize places seen before, and move all keyframes so that they fit.
         """
         self.engines: list[Engine] = []
         self._spec = source

@@ -13,7 +13,11 @@ from app.reconstruction.keyframe import Keyframe
 # Depth that changes by more than this from one neighbour to the other is the edge of something:
 # the network bridges it with points that hang in the air.
 _EDGE = 0.08
-_HASH = np.array([0x1F123BB5159A55E5, 0x3C6EF372FE94F82B, 0x5851F42D4C957F2D], np.int64)
+_HASH = (0x1F123BB5159A55E5, 0x3C6EF372FE94F82B, 0x5851F42D4C957F2D, 0x27D4EB2F165667C5)
+
+
+Cells = NDArray[np.uint64]
+"""Numbers of cells of space, see `cell_numbers`."""
 
 
 @dataclass(frozen=True)
@@ -64,27 +68,21 @@ def join_clouds(parts: Sequence[PointCloud]) -> PointCloud:
     )
 
 
-def cell_numbers(points: NDArray[np.float32], voxel: float) -> NDArray[np.int64]:
-    """One number [N] for the cell of a grid with side `voxel` that each point [N,3] is in."""
-    cells = np.floor(points / voxel).astype(np.int64)
-    # Much quicker to sort than three numbers; two cells never meet in practice.
-    numbers: NDArray[np.int64] = (cells * _HASH).sum(1)
-    return numbers
+def cell_numbers(
+    points: NDArray[np.float32], distance: NDArray[np.float32], fraction: float
+) -> Cells:
+    """One number [N] for the cell of space that each point [N,3] is in.
 
-
-def average_cells(
-    cloud: PointCloud, numbers: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], PointCloud]:
-    """The different numbers [M], ascending, and the average of the points of each."""
-    cells, cell_of, count = np.unique(numbers, return_inverse=True, return_counts=True)
-    values = np.column_stack([cloud.points, cloud.colors, cloud.rank]).astype(np.float64)
-    sums = [np.bincount(cell_of, column, len(count)) for column in values.T]
-    means = np.column_stack(sums) / count[:, None]
-    return cells, PointCloud(
-        points=means[:, :3].astype(np.float32),
-        colors=np.rint(means[:, 3:6]).astype(np.uint8),
-        rank=np.rint(means[:, 6]).astype(np.uint8),
-    )
+    The side of a cell is the largest power of the square root of two that is at most this fraction
+    of the distance [N] from which the point was seen: each half octave has a grid of its own.
+    """
+    level = np.floor(2 * np.log2(distance * np.float32(fraction)))
+    cells = np.floor(points / np.exp2(level / 2)[:, None]).astype(np.int64)
+    # Spread over all 64 bits; two cells never meet in practice.
+    numbers = level.astype(np.int64) * _HASH[3]
+    for axis in range(3):
+        numbers += cells[:, axis] * _HASH[axis]
+    return numbers.view(np.uint64)
 
 
 def confidence_rank(confidence: NDArray[np.float32]) -> NDArray[np.uint8]:

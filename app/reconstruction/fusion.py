@@ -1,147 +1,118 @@
 """Clouds of the keyframes without what others saw better: bounded by the space that was seen."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.geometry import transform_points
+from app.reconstruction.cells import CellTable
 from app.reconstruction.cloud import (
+    Cells,
     PointCloud,
-    average_cells,
     cell_numbers,
-    keyframe_cloud,
-    select_points,
+    confidence_rank,
+    usable,
 )
 from app.reconstruction.keyframe import Keyframe
 
-FUSE = 0.005
-"""Side of a cell as part of the median depth of the first keyframe, unless another is asked for."""
+FUSE = 0.01
+"""Side of a cell as part of the distance from which it is seen, unless another is asked for."""
 
+# A claim is one number, the larger the better: the pixel's rank by confidence, then the keyframe's
+# position and the pixel's place in the image, both counted down.
+_RANK, _POSITION = np.uint64(56), np.uint64(32)
+_LAST_POSITION, _LAST_PIXEL = np.uint64(0xFFFFFF), np.uint64(0xFFFFFFFF)
 
-@dataclass(frozen=True)
-class _Claim:
-    """What one keyframe has to say: an averaged point for each cell [M] that it sees, ascending,
-    and which of the cells [M] it owns."""
-
-    cells: NDArray[np.int64]
-    cloud: PointCloud
-    owned: NDArray[np.bool_]
+Claims = NDArray[np.uint64]
 
 
 class FusedCloud:
-    """Clouds of keyframes in which every cell of a grid in the global frame has one owner.
+    """Clouds of keyframes in which every cell of space has one point, however often it was seen.
 
-    The owner is the keyframe whose points in the cell have the highest rank by confidence; of
-    equals, the earliest. The clouds stay apart, in the frame of their keyframe's camera, so that a
-    keyframe can be switched off or moved; together they hold one point for each cell, however
-    often it was seen. The result depends on the keyframes alone, not on the order of the calls.
+    It is the pixel with the highest rank by confidence; of equals, that of the earliest keyframe.
+    Cells are as large as the distance allows from which they are seen (`cell_numbers`). The
+    clouds stay apart, in the frame of their keyframe's camera, so that a keyframe can be moved.
+
+    The result does not depend on the order in which keyframes are added. What it cannot do is to
+    give a cell to the second best: what a keyframe had and has no longer, because it is added anew
+    after it moved, is free until another one that sees it is added.
     """
 
     def __init__(self, fraction: float = FUSE) -> None:
-        """fraction: side of a cell as part of the median depth of the first keyframe."""
+        """fraction: side of a cell as part of the distance from which it is seen, at most."""
         self._fraction = fraction
-        self._voxel = 0.0
-        self._claims: dict[int, _Claim] = {}
-        self._cells = np.empty(0, np.int64)
-        self._owner = np.empty(0, np.int32)
-        self._rank = np.empty(0, np.uint8)
-        # Place of the cell in its owner's claim.
-        self._entry = np.empty(0, np.int32)
-
-    @property
-    def voxel(self) -> float:
-        """Side of a cell in global scale; 0 before the first keyframe."""
-        return self._voxel
+        self._table = CellTable()
+        # Of each keyframe, the cells that it had when last looked at, and its claims to them.
+        self._owned: dict[int, tuple[Cells, Claims]] = {}
 
     def __len__(self) -> int:
         """Number of points of all clouds."""
-        return len(self._cells)
+        return len(self._table)
 
-    def update(self, keyframes: Mapping[int, Keyframe]) -> dict[int, PointCloud]:
-        """Add keyframes, by position, or take them in anew; returns the clouds that changed."""
-        freed = self._forget(keyframes)
-        changed = set(keyframes)
-        for position, keyframe in keyframes.items():
-            changed |= self._add(position, keyframe)
-        return self._clouds(changed | self._inherit(freed))
+    def __contains__(self, position: int) -> bool:
+        """Whether a keyframe was added."""
+        return position in self._owned
 
-    def remove(self, position: int) -> dict[int, PointCloud]:
-        """Take a keyframe out: its cells go to the next best; returns the clouds that changed.
+    def add(self, position: int, keyframe: Keyframe) -> Counter[int]:
+        """Take a keyframe in, or anew; returns how many cells others lost to it, by position."""
+        if position in self._owned:
+            self._table.remove(*self._owned[position])
+        cells, claims = self._claim(position, keyframe)
+        before, won = self._table.raise_to(cells, claims)
+        self._owned[position] = cells[won], claims[won]
+        return Counter(_positions(before[won & (before != 0)]).tolist())
 
-        Raises KeyError when there is no such keyframe.
+    def cloud(self, position: int, keyframe: Keyframe) -> PointCloud:
+        """The points that a keyframe has now, in its camera's frame.
+
+        keyframe: as it was added, or since then moved or scaled as a whole.
         """
-        if position not in self._claims:
-            raise KeyError(position)
-        return self._clouds(self._inherit(self._forget([position])))
+        cells, claims = self._owned[position]
+        kept = np.flatnonzero(self._table.get(cells) == claims)
+        self._owned[position] = cells[kept], claims[kept]
+        return _cloud(keyframe, claims[kept])
 
-    def cloud(self, position: int) -> PointCloud:
-        """The cells that a keyframe owns, in its camera's frame."""
-        claim = self._claims[position]
-        return select_points(claim.cloud, claim.owned)
+    def preview(self, position: int, keyframe: Keyframe) -> PointCloud:
+        """The points that a keyframe would see better than all that were added."""
+        cells, claims = self._claim(position, keyframe)
+        return _cloud(keyframe, claims[claims > self._table.get(cells)])
 
-    def _add(self, position: int, keyframe: Keyframe) -> set[int]:
-        """Take in a keyframe that is not there; returns whose clouds changed."""
-        if not self._voxel:
-            self._voxel = self._fraction * float(np.median(keyframe.depth))
-        cloud = keyframe_cloud(keyframe)
-        points = transform_points(keyframe.world_from_camera[:3], cloud.points)
-        cells, cloud = average_cells(cloud, cell_numbers(points, self._voxel))
-        self._claims[position] = _Claim(cells, cloud, np.zeros(len(cells), bool))
-        return self._contest(position, np.arange(len(cells)))
+    def agrees(self, other: "FusedCloud", position: int) -> bool:
+        """Whether both gave the same pixels of a keyframe, when last looked at."""
+        if position not in self or position not in other:
+            return False
+        return np.array_equal(self._owned[position][1], other._owned[position][1])
 
-    def _contest(self, position: int, entries: NDArray[np.int64]) -> set[int]:
-        """Give a keyframe those of its cells that it sees best; returns whose clouds changed."""
-        claim = self._claims[position]
-        cells, ranks = claim.cells[entries], claim.cloud.rank[entries]
-        known, place = _find(self._cells, cells)
-        there, rank = place[known], ranks[known]
-        better = rank > self._rank[there]
-        better |= (rank == self._rank[there]) & (position < self._owner[there])
-        won, entry = there[better], entries[known][better]
-        owner, lost = self._owner[won], self._entry[won]
-        losers = {int(loser) for loser in np.unique(owner)}
-        for loser in losers:
-            self._claims[loser].owned[lost[owner == loser]] = False
-        self._owner[won], self._rank[won], self._entry[won] = position, rank[better], entry
-        at, fresh = place[~known], entries[~known]
-        if len(fresh):
-            self._cells = np.insert(self._cells, at, cells[~known])
-            self._owner = np.insert(self._owner, at, position)
-            self._rank = np.insert(self._rank, at, ranks[~known])
-            self._entry = np.insert(self._entry, at, fresh)
-        claim.owned[entry] = claim.owned[fresh] = True
-        return losers | ({position} if len(entry) or len(fresh) else set())
-
-    def _forget(self, positions: Iterable[int]) -> NDArray[np.int64]:
-        """Take keyframes out that are there; returns the cells that they owned, ascending."""
-        gone = [position for position in positions if self._claims.pop(position, None)]
-        freed = np.isin(self._owner, gone)
-        cells = self._cells[freed]
-        kept = ~freed
-        self._cells, self._owner = self._cells[kept], self._owner[kept]
-        self._rank, self._entry = self._rank[kept], self._entry[kept]
-        return cells
-
-    def _inherit(self, freed: NDArray[np.int64]) -> set[int]:
-        """Give freed cells to who sees them best now; returns whose clouds changed."""
-        changed = set[int]()
-        for position, claim in self._claims.items() if len(freed) else ():
-            known, place = _find(claim.cells, freed)
-            if known.any():
-                changed |= self._contest(position, place[known])
-        return changed
-
-    def _clouds(self, positions: set[int]) -> dict[int, PointCloud]:
-        return {p: self.cloud(p) for p in sorted(positions) if p in self._claims}
+    def _claim(self, position: int, keyframe: Keyframe) -> tuple[Cells, Claims]:
+        """Cells [N] of a keyframe's usable pixels and its claims [N] to them."""
+        pixels = np.flatnonzero(usable(keyframe))
+        points = keyframe.camera_points().reshape(-1, 3)[pixels]
+        points = transform_points(keyframe.world_from_camera[:3], points)
+        rank = confidence_rank(keyframe.confidence).reshape(-1)[pixels].astype(np.uint64)
+        whose = (_LAST_POSITION - np.uint64(position)) << _POSITION
+        claims = rank << _RANK | whose | (_LAST_PIXEL - pixels.astype(np.uint64))
+        return cell_numbers(points, keyframe.depth.reshape(-1)[pixels], self._fraction), claims
 
 
-def _find(
-    cells: NDArray[np.int64], wanted: NDArray[np.int64]
-) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Which of `wanted` are in the ascending `cells`, and their places there or where to insert."""
-    place = np.searchsorted(cells, wanted)
-    if not len(cells):
-        return np.zeros(len(wanted), bool), place
-    return cells[np.minimum(place, len(cells) - 1)] == wanted, place
+def fuse_keyframes(keyframes: Mapping[int, Keyframe], fraction: float) -> FusedCloud:
+    """The fused cloud of keyframes by position, all as they are now."""
+    fused = FusedCloud(fraction)
+    for position, keyframe in keyframes.items():
+        fused.add(position, keyframe)
+    return fused
+
+
+def _positions(claims: Claims) -> NDArray[np.uint64]:
+    """Positions [N] of the keyframes that made claims [N]."""
+    return _LAST_POSITION - (claims >> _POSITION & _LAST_POSITION)
+
+
+def _cloud(keyframe: Keyframe, claims: Claims) -> PointCloud:
+    pixels = _LAST_PIXEL - (claims & _LAST_PIXEL)
+    return PointCloud(
+        points=keyframe.camera_points().reshape(-1, 3)[pixels],
+        colors=keyframe.image.reshape(-1, 3)[pixels],
+        rank=(claims >> _RANK).astype(np.uint8),
+    )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from app.export import Selection
 from app.geometry import frustum
-from app.reconstruction import Keyframe, PointCloud, keyframe_cloud
+from app.reconstruction import FUSE, Keyframe, PointCloud, keyframe_cloud
 from app.reconstruction.masks import MASKS, flags_at, mask_bits, mask_flags
 from app.ui.packed_cloud import pack_points, unpack_flags, unpack_points
 
@@ -142,7 +142,7 @@ class Scene:
         self.hidden: set[int] = set()
         self.removed: list[int] = []
         self.metres_per_unit: float | None = None
-        self.fuse = 0.0
+        self.fuse = FUSE
 
     def set_keyframe(
         self,

@@ -18,8 +18,8 @@ from app.export.images import color_depth
 from app.export.points import write_ply, write_tum
 from app.files import new_folder, write_file
 from app.geometry import quaternion_to_matrix
-from app.reconstruction import Keyframe, PointCloud, build_cloud, keyframe_cloud
-from app.reconstruction.cloud import average_cells, cell_numbers, confidence_rank, depth_edges
+from app.reconstruction import Keyframe, build_cloud, keyframe_cloud
+from app.reconstruction.cloud import confidence_rank, depth_edges
 from app.reconstruction.picture import render_picture
 
 
@@ -53,17 +53,6 @@ def test_rank_is_even() -> None:
     assert (rank.min(), rank.max()) == (0, 255)
     counts = np.bincount(rank.ravel(), minlength=256)[:255]
     assert counts.max() - counts.min() <= 1
-
-
-def test_thinning_averages_each_cell() -> None:
-    points = np.array([[0.1, 0, 0], [0.3, 0, 0], [-0.1, 0, 0], [5, 5, 5]], np.float32)
-    colors = np.array([[0, 0, 0], [100, 50, 0], [9, 9, 9], [7, 7, 7]], np.uint8)
-    cloud = PointCloud(points, colors, np.full(4, 8, np.uint8))
-    _, thin = average_cells(cloud, cell_numbers(points, 1.0))
-    order = np.argsort(thin.points[:, 0])
-    expected = np.array([[-0.1, 0, 0], [0.2, 0, 0], [5, 5, 5]])
-    assert_allclose(thin.points[order], expected, atol=1e-6)
-    assert thin.colors[order].tolist() == [[9, 9, 9], [50, 25, 0], [7, 7, 7]]
 
 
 def test_ply_reads_back(keyframes: list[Keyframe], tmp_path: Path) -> None:

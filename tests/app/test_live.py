@@ -18,7 +18,7 @@ from app.capture import Decision, Frame, KeyframeSelector, SourceError, SourceIn
 from app.engine import Engine, EngineError, open_bundle
 from app.errors import AppError
 from app.live import Beginning, Growth, LiveRun, Subscriber, latency_percentiles
-from app.reconstruction import FusedCloud, PointCloud, Reconstructor, keyframe_cloud
+from app.reconstruction import PointCloud, Reconstructor, fuse_keyframes, keyframe_cloud
 from app.reconstruction.truth import Accuracy
 from app.sessions import open_session
 
@@ -331,10 +331,9 @@ def test_clouds_are_fused_if_asked_for(start: Callable[..., LiveRun], toy_image:
         for growth in listener.growths:
             shown |= {view.position: view.cloud for view in growth.views} | dict(growth.clouds)
         keyframes = listener.growths[-1].keyframes
-        fused = FusedCloud(fuse or 1.0)
-        fused.update(dict(enumerate(keyframes)))
+        fused = fuse_keyframes(dict(enumerate(keyframes)), fuse or 1.0)
         for position, keyframe in enumerate(keyframes):
-            cloud = fused.cloud(position) if fuse else keyframe_cloud(keyframe)
+            cloud = fused.cloud(position, keyframe) if fuse else keyframe_cloud(keyframe)
             assert_array_equal(shown[position].points, cloud.points)
             assert_array_equal(shown[position].rank, cloud.rank)
 
