@@ -80,8 +80,11 @@ class LoopCloser:
 
     def _find(self, keyframes: Sequence[Keyframe], position: int) -> list[Edge]:
         older = self._places[: max(0, position - _GAP + 1)]
-        edges = []
+        edges: list[Edge] = []
         for candidate in similar(self._places[position], older, _CANDIDATES):
+            # Neighbours of a keyframe that was found see the same with the same faults of depth.
+            if any(abs(edge.first - candidate) < _GAP for edge in edges):
+                continue
             loop = verify_loop(
                 View(keyframes[candidate], self._places[candidate]),
                 View(keyframes[position], self._places[position]),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from app.capture._cv2 import cv2
 from app.geometry import Floats
 from app.reconstruction.keyframe import Keyframe
-from app.reconstruction.places import Place, match
+from app.reconstruction.places import COARSE, Place, match
 from app.reconstruction.two_view import RelativePose, depth_at, relative_pose
 
 _MIN_INLIERS = 30
@@ -27,11 +27,11 @@ _MIN_SHARE = 0.4
 _MIN_PARTS = 4
 # The second image drawn from where the first was taken: of its area, the part in sight; of that,
 # the part whose depth fits within so much of its logarithm; of square patches in sight, those that
-# look alike. Patches are blurred and looked for nearby (pixels), because depth is rough.
+# look alike. Patches are blurred and looked for nearby (in coarse pixels), because depth is rough.
 _MIN_IN_SIGHT = 0.3
 _DEPTH_FITS = 0.25
 _MIN_DEPTH_FIT = 0.5
-_PATCH, _BLUR, _NEARBY = 28, 3.0, 6
+_PATCH, _NEARBY = 28 // COARSE, 6 // COARSE
 # A patch with less contrast (standard deviation of 8-bit gray) says nothing.
 _FLAT = 4.0
 _ALIKE = 0.5
@@ -63,27 +63,29 @@ def verify_loop(first: View, second: View) -> RelativePose | None:
     parts = np.floor(4 * b[agree] / second.keyframe.depth.shape[::-1])
     if len(np.unique(parts, axis=0)) < _MIN_PARTS:
         return None
-    return pose if _fits(first.keyframe, second.keyframe, pose) else None
+    return pose if _fits(first, second, pose) else None
 
 
-def _fits(first: Keyframe, second: Keyframe, loop: RelativePose) -> bool:
+def _fits(first: View, second: View, loop: RelativePose) -> bool:
     """Whether the second image and depth, seen from the first camera, are those of the first."""
-    points = first.camera_points() @ loop.rotation.T + loop.translation
+    lens = second.keyframe.intrinsic
+    points = first.keyframe.camera_points()[::COARSE, ::COARSE]
+    points = (points @ loop.rotation.T + loop.translation) @ lens.T
     z = points[..., 2]
-    height, width = second.depth.shape
-    pixels = points @ second.intrinsic.T / np.where(z > 0, z, np.inf)[..., None]
     # What lies beside the camera is very far outside of the picture.
-    pixels = np.clip(pixels, -1e6, 1e6).astype(np.float32)
-    u, v = pixels[..., 0], pixels[..., 1]
+    pixels = points[..., :2] / np.where(z > 0, z, np.inf)[..., None] / COARSE
+    u, v = np.moveaxis(np.clip(pixels, -1e6, 1e6).astype(np.float32), -1, 0)
+    height, width = second.place.blurred.shape
     in_sight = (z > 0) & (u >= 0) & (u <= width - 1) & (v >= 0) & (v <= height - 1)
     if in_sight.mean() < _MIN_IN_SIGHT:
         return False
-    depth = cv2.remap(second.depth, u, v, cv2.INTER_NEAREST)[in_sight]
+    coarse = np.ascontiguousarray(second.keyframe.depth[::COARSE, ::COARSE])
+    depth = cv2.remap(coarse, u, v, cv2.INTER_NEAREST)[in_sight]
     off = np.abs(np.log(z[in_sight] / depth) - loop.log_ratio)
     if (off < _DEPTH_FITS).mean() < _MIN_DEPTH_FIT:
         return False
-    drawn = cv2.remap(_blurred(second.image), u, v, cv2.INTER_LINEAR)
-    return _alike(_blurred(first.image), drawn, in_sight) >= _MIN_ALIKE
+    drawn = cv2.remap(second.place.blurred, u, v, cv2.INTER_LINEAR)
+    return _alike(first.place.blurred, drawn, in_sight) >= _MIN_ALIKE
 
 
 def _alike(
@@ -102,11 +104,6 @@ def _alike(
             likeness = cv2.matchTemplate(around, patch, cv2.TM_CCOEFF_NORMED)
             found.append(around.std() > 1 and likeness.max() > _ALIKE)
     return float(np.mean(found)) if found else 0.0
-
-
-def _blurred(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return cv2.GaussianBlur(gray, (0, 0), _BLUR)
 
 
 def _resection(

@@ -23,7 +23,11 @@ _PIXEL, _DEPTH = 1.0, 0.1
 _TILT, _FOCAL = 0.3, 0.1
 # Depth errors nearby are alike: all the matches tell no more than so many that are independent.
 _INDEPENDENT = 16
-_ROUNDS = 6
+# A rotation vector, translation, log_ratio, tilt, logarithm of the focal length; and what is added
+# to the logarithm of the first one's depths, for its derivative only.
+_UNKNOWNS = 11
+_PRIOR = 1 / np.array([*[np.inf] * 7, _TILT, _TILT, _FOCAL]) ** 2
+_ROUNDS = 5
 _DERIVATIVE = 1e-6
 # Chi-square with 3 degrees of freedom: the median, and 99 %.
 _MEDIAN, _INLIER = 2.37, 11.34
@@ -59,45 +63,36 @@ def relative_pose(
     Also which matches agree [N]. None where the depth cannot explain the matches.
     """
     match = _Match(first, second, a, b)
-    shift = np.zeros(10)
-    shift[3:6] = translation
-    shift[6] = np.median(match.residual(rotation, shift)[:, 2])
-    inverse_prior = np.zeros(10)
-    inverse_prior[7:] = 1 / np.array([_TILT, _TILT, _FOCAL]) ** 2
+    unknown = np.zeros(_UNKNOWNS)
+    unknown[3:6] = translation
+    unknown[6] = np.median(match.residual(rotation, unknown[None])[0, :, 2])
     for _ in range(_ROUNDS):
-        off = match.residual(rotation, shift)
-        slope = np.stack(
-            [
-                (match.residual(rotation, shift + step) - off) / _DERIVATIVE
-                for step in _DERIVATIVE * np.eye(10)
-            ],
-            -1,
-        )
-        along = (match.residual(rotation, shift, _DERIVATIVE) - off) / _DERIVATIVE
+        tried = unknown + _DERIVATIVE * np.eye(_UNKNOWNS + 1, _UNKNOWNS, -1)
+        off, *others = match.residual(rotation, tried)
+        slope = np.stack([(other - off) / _DERIVATIVE for other in others], -1)
+        slope, along = slope[..., :-1], slope[..., -1]
         covariance = _DEPTH**2 * along[:, :, None] * along[:, None]
         covariance += np.diag([_PIXEL**2, _PIXEL**2, _DEPTH**2])
         weight = np.linalg.inv(covariance)
-        distance = np.einsum("ni,nij,nj->n", off, weight, off)
+        distance = (off * (weight @ off[..., None])[..., 0]).sum(1)
         # Cauchy's weights: a wrong match counts little.
         trust = 1 / (1 + distance / 9)
         trust *= min(1, _INDEPENDENT / trust.sum())
-        weighted = np.einsum("n,nij,nip->njp", trust, weight, slope)
-        information = np.einsum("njp,njq->pq", weighted, slope) + np.diag(inverse_prior)
-        step = np.linalg.solve(
-            information, -np.einsum("njp,nj->p", weighted, off) - inverse_prior * shift
-        )
-        rotation, shift = cv2.Rodrigues(step[:3])[0] @ rotation, shift + step
-        shift[:3] = 0
-    if np.median(distance) > _MEDIAN or not np.isfinite(shift).all():
+        weighted = (trust[:, None, None] * weight @ slope).reshape(-1, _UNKNOWNS - 1)
+        information = weighted.T @ slope.reshape(weighted.shape) + np.diag(_PRIOR)
+        step = np.linalg.solve(information, -weighted.T @ off.ravel() - _PRIOR * unknown[:-1])
+        unknown[:-1] += step
+        rotation, unknown[:3] = cv2.Rodrigues(step[:3])[0] @ rotation, 0
+    if not (np.median(distance) <= _MEDIAN and np.isfinite(unknown).all()):
         return None
     spread = np.linalg.inv(information)
     # The second camera is at -R^T t: it moves with both.
-    x, y, z = shift[3:6]
+    x, y, z = unknown[3:6]
     place = np.hstack([[[0, -z, y], [z, 0, -x], [-y, x, 0]], np.eye(3)])
     return RelativePose(
         rotation,
-        shift[3:6],
-        float(shift[6]),
+        unknown[3:6],
+        float(unknown[6]),
         float(np.sqrt(np.trace(spread[:3, :3]) / 3)),
         float(np.sqrt(np.trace(place @ spread[:6, :6] @ place.T) / 3)),
         float(np.sqrt(spread[6, 6])),
@@ -113,27 +108,25 @@ class _Match:
         lens = first.intrinsic.astype(np.float64)
         self._pixel = b.astype(np.float64)
         self._lens = second.intrinsic.astype(np.float64)
-        self._rays = (np.column_stack([a, np.ones(len(a))]) @ np.linalg.inv(lens).T)[:, :2]
+        self._rays = np.column_stack([a, np.ones(len(a))]) @ np.linalg.inv(lens).T
         self._depth_a, self._depth_b = depth_at(first, a), depth_at(second, b)
         # From -1 to 1 over the image.
         half = np.array(first.depth.shape[::-1]) / 2
         self._from_middle_a, self._from_middle_b = a / half - 1, b / half - 1
 
-    def residual(self, rotation: Floats, shift: Floats, log_depth: float = 0.0) -> Floats:
-        """[N,3]: x and y (pixels) and logarithm of the depth in the second image, too much of.
-
-        shift [10]: a rotation vector after `rotation`, translation, log_ratio, tilt [2], logarithm
-        of the focal length; log_depth: added to all depths of the first.
-        """
-        tilt, zoom = shift[7:9], np.exp(shift[9])
-        depth = self._depth_a * np.exp(self._from_middle_a @ tilt + log_depth)
-        points = np.column_stack([self._rays / zoom, np.ones(len(depth))]) * depth[:, None]
-        points = points @ (cv2.Rodrigues(shift[:3])[0] @ rotation).T + shift[3:6]
-        z = np.maximum(points[:, 2], 1e-6 * depth)
-        focal = np.diag(self._lens)[:2] * zoom
-        off = focal * points[:, :2] / z[:, None] + self._lens[:2, 2] - self._pixel
-        ratio = np.log(z / self._depth_b) - self._from_middle_b @ tilt - shift[6]
-        return np.column_stack([off, ratio])
+    def residual(self, rotation: Floats, unknown: Floats) -> Floats:
+        """x and y (pixels) and logarithm of depth in the second image, too much of each [K,N,3],
+        with K sets of unknowns [K,11], whose rotation vectors go before `rotation`."""
+        turns = np.array([cv2.Rodrigues(vector)[0] for vector in unknown[:, :3]]) @ rotation
+        tilt, zoom = unknown[:, 7:9, None], np.exp(unknown[:, 9])
+        depth = self._depth_a * np.exp((self._from_middle_a @ tilt)[..., 0] + unknown[:, 10:])
+        rays = self._rays / np.stack([zoom, zoom, np.ones_like(zoom)], -1)[:, None]
+        points = (rays * depth[..., None]) @ np.swapaxes(turns, 1, 2) + unknown[:, None, 3:6]
+        z = np.maximum(points[..., 2], 1e-6 * depth)
+        focal = self._lens.diagonal()[:2] * zoom[:, None, None]
+        off = focal * points[..., :2] / z[..., None] + self._lens[:2, 2] - self._pixel
+        ratio = np.log(z / self._depth_b) - (self._from_middle_b @ tilt)[..., 0] - unknown[:, 6:7]
+        return np.concatenate([off, ratio[..., None]], -1)
 
 
 def depth_at(keyframe: Keyframe, pixels: NDArray[np.float32]) -> NDArray[np.float64]:
