@@ -1,9 +1,9 @@
 """Verifies that two keyframes see the same place, and from where, by features and depth.
 
-A wrong loop ruins a reconstruction, a missed one costs little. So many features must be each other's
-nearest, on most of the picture; one relative camera and scale must explain their pixels and both
-depth maps; and with these the whole of one image and depth must fit the other, not only where
-features are: two places that share a poster differ around it.
+A wrong loop ruins a reconstruction, a missed one costs little. So many features must match, on
+most of the picture; one relative camera and scale must explain their pixels and both depth maps;
+and with these the whole of one image and depth must fit the other, not only where features are: two
+places that share a poster differ around it.
 """
 
 from dataclasses import dataclass

@@ -14,11 +14,13 @@ import numpy as np
 from app.geometry import Floats, quaternion_to_matrix, rotation_angle
 
 _ROUNDS = 8
+# Changes (of trust, of a rotation in radians) below which no further round is needed.
+_SETTLED = 1e-3
 # Disagreement of a loop at which it has lost three quarters of its weight.
 _TOLERANCE_SCALE = 0.4
 _TOLERANCE_ANGLE = np.radians(15)
 # Of an edge's standard deviation: how exactly a linear system is solved.
-_EXACT = 1e-6
+_EXACT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,11 @@ def optimize(nodes: Sequence[Node], steps: Sequence[Edge], loops: Sequence[Edge]
     wanted = np.array([[edge.log_scale] for edge in edges])
     trust_scale = np.ones(len(edges))
     for _ in range(_ROUNDS):
-        log_scale = _solve(first, second, trust_scale / sigma[:, 2] ** 2, wanted)
+        log_scale = solve_differences(first, second, trust_scale / sigma[:, 2] ** 2, wanted)
         off = np.abs(log_scale[second] - log_scale[first] - wanted)[:, 0]
-        trust_scale = np.where(is_loop, _trust(off, _TOLERANCE_SCALE), 1)
+        before, trust_scale = trust_scale, np.where(is_loop, _trust(off, _TOLERANCE_SCALE), 1)
+        if np.abs(trust_scale - before).max() < _SETTLED:
+            break
     log_scale = log_scale[:, 0] + nodes[0].log_scale
 
     rotation = np.array([node.rotation for node in nodes])
@@ -73,7 +77,10 @@ def optimize(nodes: Sequence[Node], steps: Sequence[Edge], loops: Sequence[Edge]
         error = _log(rotation[second] @ relative @ np.swapaxes(rotation[first], 1, 2))
         off = np.linalg.norm(error, axis=1)
         trust = trust_scale * np.where(is_loop, _trust(off, _TOLERANCE_ANGLE), 1)
-        rotation = _exp(_solve(first, second, trust / sigma[:, 0] ** 2, -error)) @ rotation
+        turns = solve_differences(first, second, trust / sigma[:, 0] ** 2, -error)
+        rotation = _exp(turns) @ rotation
+        if np.abs(turns).max() < _SETTLED:
+            break
     # Rotations again in spite of rounding: a step of Newton's towards the nearest.
     rotation = rotation @ (3 * np.eye(3) - np.swapaxes(rotation, 1, 2) @ rotation) / 2
 
@@ -82,11 +89,14 @@ def optimize(nodes: Sequence[Node], steps: Sequence[Edge], loops: Sequence[Edge]
     # Where the second camera is, in the first one's frame, then in the world's.
     step = -np.einsum("eji,ej->ei", relative, translation) * unit[:, None]
     wanted = np.einsum("eij,ej->ei", rotation[first], step)
-    centre = _solve(first, second, trust / (sigma[:, 1] * unit) ** 2, wanted) + nodes[0].centre
+    centre = (
+        solve_differences(first, second, trust / (sigma[:, 1] * unit) ** 2, wanted)
+        + nodes[0].centre
+    )
     return [Node(r, c, float(s)) for r, c, s in zip(rotation, centre, log_scale, strict=True)]
 
 
-def _solve(first: Floats, second: Floats, weight: Floats, wanted: Floats) -> Floats:
+def solve_differences(first: Floats, second: Floats, weight: Floats, wanted: Floats) -> Floats:
     """Values [nodes,C], 0 for the first node, whose differences along the edges come nearest to
     `wanted` [edges,C] by least squares of that weight [edges].
 
@@ -99,8 +109,10 @@ def _solve(first: Floats, second: Floats, weight: Floats, wanted: Floats) -> Flo
     def gather(flow: Floats) -> Floats:
         """What flows along the edges [edges,C] into each node [nodes,C], except for the first."""
         total = np.zeros((count, flow.shape[1]))
-        np.add.at(total, second, flow)
-        np.subtract.at(total, first, flow)
+        total[1:] = flow[: count - 1]
+        total[:-1] -= flow[: count - 1]
+        np.add.at(total, second[count - 1 :], flow[count - 1 :])
+        np.subtract.at(total, first[count - 1 :], flow[count - 1 :])
         total[0] = 0
         return total
 
