@@ -1,9 +1,9 @@
 """Verifies that two keyframes see the same place, and from where, by features and depth.
 
-A wrong loop ruins a reconstruction, a missed one costs little. So many features must match in both
-directions, on most of the picture; each keyframe's depth with the other's pixels must give the same
-relative camera and scale; and with these the whole of one image and depth must fit the other, not
-only where features are: two places that share a poster differ around it.
+A wrong loop ruins a reconstruction, a missed one costs little. So many features must match, on
+most of the picture; one relative camera and scale must explain their pixels and both depth maps;
+and with these the whole of one image and depth must fit the other, not only where features are: two
+places that share a poster differ around it.
 """
 
 from dataclasses import dataclass
@@ -13,29 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.capture._cv2 import cv2
-from app.geometry import Floats, nearest_rotation, rotation_angle
+from app.geometry import Floats
 from app.reconstruction.keyframe import Keyframe
-from app.reconstruction.places import Place, match
+from app.reconstruction.places import COARSE, Place, match
+from app.reconstruction.two_view import RelativePose, depth_at, relative_pose
 
 _MIN_INLIERS = 30
-# Pixels of the network's image.
-_REPROJECTION = 4.0
-_ITERATIONS = 300
+# Pixels of the network's image; of the first guess, which takes rough depth as exact.
+_REPROJECTION = 6.0
+_ITERATIONS = 100
 # Of the matches, those that one camera explains; of 4x4 parts of the picture, those they are in.
 _MIN_SHARE = 0.4
 _MIN_PARTS = 4
-# Both ways round must agree.
-_MAX_TURN = np.radians(8)
-_MAX_LOG_SCALE = 0.25
-# Spread (MAD) of the logarithm of the depth ratio over the matches.
-_MAX_SPREAD = 0.15
 # The second image drawn from where the first was taken: of its area, the part in sight; of that,
 # the part whose depth fits within so much of its logarithm; of square patches in sight, those that
-# look alike. Patches are blurred and looked for nearby (pixels), because depth is rough.
+# look alike. Patches are blurred and looked for nearby (in coarse pixels), because depth is rough.
 _MIN_IN_SIGHT = 0.3
 _DEPTH_FITS = 0.25
 _MIN_DEPTH_FIT = 0.5
-_PATCH, _BLUR, _NEARBY = 28, 3.0, 6
+_PATCH, _NEARBY = 28 // COARSE, 6 // COARSE
 # A patch with less contrast (standard deviation of 8-bit gray) says nothing.
 _FLAT = 4.0
 _ALIKE = 0.5
@@ -50,55 +46,46 @@ class View:
     place: Place
 
 
-@dataclass(frozen=True)
-class Loop:
-    """x_second = rotation x_first + translation, in the first keyframe's lengths; `log_ratio`
-    takes the second keyframe's depth to the first one's; inliers: matches that agree."""
-
-    rotation: Floats
-    translation: Floats
-    log_ratio: float
-    inliers: int
-
-
-def verify_loop(first: View, second: View) -> Loop | None:
+def verify_loop(first: View, second: View) -> RelativePose | None:
     """How the second camera stands to the first if both see the same things, else None."""
     a, b = match(first.place, second.place)
     if len(a) < _MIN_INLIERS:
         return None
-    there = _resection(first.keyframe, a, second.keyframe, b)
-    back = _resection(second.keyframe, b, first.keyframe, a)
-    if there is None or back is None:
+    guess = _resection(first.keyframe, a, second.keyframe, b)
+    if guess is None:
         return None
-    turn = rotation_angle(there.rotation @ back.rotation)
-    if turn > _MAX_TURN or abs(there.log_ratio + back.log_ratio) > _MAX_LOG_SCALE:
+    found = relative_pose(first.keyframe, second.keyframe, a, b, *guess)
+    if found is None:
         return None
-    log_ratio = (there.log_ratio - back.log_ratio) / 2
-    rotation = nearest_rotation(there.rotation + back.rotation.T)
-    returned = -back.rotation.T @ back.translation * np.exp(log_ratio)
-    translation = (there.translation + returned) / 2
-    loop = Loop(rotation, translation, log_ratio, min(there.inliers, back.inliers))
-    return loop if _fits(first.keyframe, second.keyframe, loop) else None
+    pose, agree = found
+    if agree.sum() < max(_MIN_INLIERS, _MIN_SHARE * len(a)):
+        return None
+    parts = np.floor(4 * b[agree] / second.keyframe.depth.shape[::-1])
+    if len(np.unique(parts, axis=0)) < _MIN_PARTS:
+        return None
+    return pose if _fits(first, second, pose) else None
 
 
-def _fits(first: Keyframe, second: Keyframe, loop: Loop) -> bool:
+def _fits(first: View, second: View, loop: RelativePose) -> bool:
     """Whether the second image and depth, seen from the first camera, are those of the first."""
-    points = first.camera_points() @ loop.rotation.T + loop.translation
+    lens = second.keyframe.intrinsic
+    points = first.keyframe.camera_points()[::COARSE, ::COARSE]
+    points = (points @ loop.rotation.T + loop.translation) @ lens.T
     z = points[..., 2]
-    height, width = second.depth.shape
-    pixels = points @ second.intrinsic.T / np.where(z > 0, z, np.inf)[..., None]
     # What lies beside the camera is very far outside of the picture.
-    pixels = np.clip(pixels, -1e6, 1e6).astype(np.float32)
-    u, v = pixels[..., 0], pixels[..., 1]
+    pixels = points[..., :2] / np.where(z > 0, z, np.inf)[..., None] / COARSE
+    u, v = np.moveaxis(np.clip(pixels, -1e6, 1e6).astype(np.float32), -1, 0)
+    height, width = second.place.blurred.shape
     in_sight = (z > 0) & (u >= 0) & (u <= width - 1) & (v >= 0) & (v <= height - 1)
     if in_sight.mean() < _MIN_IN_SIGHT:
         return False
-    depth = cv2.remap(second.depth, u, v, cv2.INTER_NEAREST)[in_sight]
+    coarse = np.ascontiguousarray(second.keyframe.depth[::COARSE, ::COARSE])
+    depth = cv2.remap(coarse, u, v, cv2.INTER_NEAREST)[in_sight]
     off = np.abs(np.log(z[in_sight] / depth) - loop.log_ratio)
     if (off < _DEPTH_FITS).mean() < _MIN_DEPTH_FIT:
         return False
-    drawn = cv2.remap(_blurred(second.image), u, v, cv2.INTER_LINEAR)
-    return _alike(_blurred(first.image), drawn, in_sight) >= _MIN_ALIKE
+    drawn = cv2.remap(second.place.blurred, u, v, cv2.INTER_LINEAR)
+    return _alike(first.place.blurred, drawn, in_sight) >= _MIN_ALIKE
 
 
 def _alike(
@@ -119,16 +106,13 @@ def _alike(
     return float(np.mean(found)) if found else 0.0
 
 
-def _blurred(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return cv2.GaussianBlur(gray, (0, 0), _BLUR)
-
-
 def _resection(
     first: Keyframe, a: NDArray[np.float32], second: Keyframe, b: NDArray[np.float32]
-) -> Loop | None:
-    """Camera of `second` from the first one's points at pixels a [N,2] and its own pixels b."""
-    points = first.camera_points()[_pixel(a)].astype(np.float64)
+) -> tuple[Floats, Floats] | None:
+    """Rotation and translation of `second` from the first one's points at pixels a [N,2] and its
+    own pixels b, as if the depth were exact."""
+    rays = np.column_stack([a, np.ones(len(a))]) @ np.linalg.inv(first.intrinsic).T
+    points = rays * depth_at(first, a)[:, None]
     lens: Any = second.intrinsic.astype(np.float64)
     found, turn, shift, chosen = cv2.solvePnPRansac(
         points,
@@ -139,25 +123,6 @@ def _resection(
         reprojectionError=_REPROJECTION,
         flags=cv2.SOLVEPNP_EPNP,
     )
-    if not found or chosen is None or len(chosen) < max(_MIN_INLIERS, _MIN_SHARE * len(a)):
+    if not found or chosen is None or len(chosen) < _MIN_INLIERS:
         return None
-    parts = np.floor(4 * b[chosen[:, 0]] / second.depth.shape[::-1])
-    if len(np.unique(parts, axis=0)) < _MIN_PARTS:
-        return None
-    points, b = points[chosen[:, 0]], b[chosen[:, 0]]
-    turn, shift = cv2.solvePnPRefineLM(points, b.astype(np.float64), lens, None, turn, shift)
-    rotation, translation = cv2.Rodrigues(turn)[0], shift[:, 0]
-    z = (points @ rotation.T + translation)[:, 2]
-    if (z <= 0).any():
-        return None
-    # Depth of the first, as the second camera should see it, against its own.
-    ratio = np.log(z / second.depth[_pixel(b)])
-    log_ratio = float(np.median(ratio))
-    if np.median(np.abs(ratio - log_ratio)) > _MAX_SPREAD:
-        return None
-    return Loop(rotation, translation, log_ratio, len(chosen))
-
-
-def _pixel(pixels: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    x, y = np.rint(pixels).astype(np.int64).T
-    return y, x
+    return cv2.Rodrigues(turn)[0], shift[:, 0]

@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 from app.capture._cv2 import cv2
 
+COARSE = 2
+"""Blurred so much, an image has all it shows in each so manieth pixel."""
+
+_BLUR = 3.0
 _FEATURES = 400
 _CONTRAST = 0.02
 # Words without a vocabulary to be trained: the signs of a descriptor along random directions.
@@ -22,11 +26,15 @@ _RATIO = 0.8
 @dataclass(frozen=True)
 class Place:
     """Features of one image: pixels float32 [N,2] (x, y), descriptors uint8 [N,128], and the
-    image's words as a vector [W] of length 1 (0 without a feature)."""
+    image's words as a vector [W] of length 1 (0 without a feature).
+
+    blurred: every COARSE-th pixel of the gray image, blurred, float32 [H/COARSE,W/COARSE].
+    """
 
     pixels: NDArray[np.float32]
     descriptors: NDArray[np.uint8]
     words: NDArray[np.float32]
+    blurred: NDArray[np.float32]
 
 
 def describe(image: NDArray[np.uint8]) -> Place:
@@ -37,7 +45,8 @@ def describe(image: NDArray[np.uint8]) -> Place:
     if descriptors is None:
         descriptors = np.empty((0, 128), np.float32)
     pixels = np.array([key.pt for key in found], np.float32).reshape(-1, 2)
-    return Place(pixels, descriptors.astype(np.uint8), _words(descriptors))
+    blurred = cv2.GaussianBlur(gray.astype(np.float32), (0, 0), _BLUR)[::COARSE, ::COARSE]
+    return Place(pixels, descriptors.astype(np.uint8), _words(descriptors), blurred.copy())
 
 
 def similar(place: Place, others: Sequence[Place], count: int) -> list[int]:

@@ -19,8 +19,9 @@ from app.capture._cv2 import cv2
 from app.engine import EngineError
 from app.geometry import PoseErrors, invert_se3, pose_errors
 from app.reconstruction import Keyframe, Reconstructor, WindowUpdate
-from app.reconstruction.loops import Loop, View, verify_loop
+from app.reconstruction.loops import View, verify_loop
 from app.reconstruction.places import describe, similar
+from app.reconstruction.two_view import RelativePose
 
 STEPS, TURNS = 32, 1.15
 
@@ -126,7 +127,7 @@ def test_loop_gives_camera_and_scale(room: TexturedRoom) -> None:
     a, b = view(room, first, 0.1), view(room, second, 0.1)
     b.keyframe.depth = b.keyframe.depth * np.float32(1.7)
     loop = verify_loop(a, b)
-    assert isinstance(loop, Loop)
+    assert isinstance(loop, RelativePose)
     assert turned(loop.rotation, second[:, :3].T @ first[:, :3]) < 3
     expected = second[:, :3].T @ (first[:, 3] - second[:, 3])
     assert np.linalg.norm(loop.translation - expected) < 0.25
