@@ -13,11 +13,12 @@ from tqdm import tqdm
 
 from app.arguments import CAMERA_KEYFRAMES, add_choice, add_loops, add_windows, program
 from app.compare.comparison import compare_lanes
-from app.compare.folder import REPORT, check_output, write_comparison
+from app.compare.folder import FIGURES, REPORT, write_comparison
 from app.compare.lanes import Lane, lane_titles
 from app.compare.report import findings
 from app.compare.run import LaneRecorder, recorded_lane, start_lanes
 from app.errors import AppError
+from app.files import check_output
 from app.reconstruction.truth import find_truth
 from app.sessions import is_session
 
@@ -49,7 +50,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     """Run the command; AppError or OSError if it cannot be done."""
     out = Path(arguments.out).resolve()
-    check_output(out)
+    check_output(out, FIGURES, "a comparison")
     source: str = arguments.source
     recorded = _recorded(source, arguments.bundles)
     truth = find_truth(source)

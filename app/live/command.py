@@ -26,7 +26,7 @@ from app.engine import Bundle
 from app.errors import AppError
 from app.export import write_reconstruction
 from app.export.command import SUMMARY, selected
-from app.files import json_bytes, new_folder, write_file
+from app.files import check_output, json_bytes, new_folder, write_file
 from app.live.events import Beginning, Growth, Subscriber
 from app.live.run import LiveRun
 from app.reconstruction import Keyframe, WindowUpdate
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     cannot be had again, so it is written whatever ended it; Ctrl-C is its ordinary end.
     """
     out = Path(arguments.out).resolve()
-    _check_output(out)
+    check_output(out, SUMMARY, "a reconstruction")
     command = shlex.join([*program(), *argv])
     window_only = ("command", "screenshot")
     settings = {name: value for name, value in vars(arguments).items() if name not in window_only}
@@ -256,14 +256,6 @@ def _print_summary(
             f"depth      AbsRel {accuracy.depth.abs_rel:.3f}, within 1.25: "
             f"{100 * accuracy.depth.inliers:.1f} % (one scale for the sequence)"
         )
-
-
-def _check_output(out: Path) -> None:
-    """Raises AppError rather than let `out` replace something else than a reconstruction."""
-    if out.exists() and not out.is_dir():
-        raise AppError(f"{out} exists and is not a folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / SUMMARY).is_file():
-        raise AppError(f"{out} holds other things than a reconstruction: choose another --out")
 
 
 def _number(value: float) -> str:
