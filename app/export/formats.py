@@ -32,7 +32,7 @@ FORMATS = {
     "ply": Format("Points, PLY", ".ply", lambda p, s: write_ply(p, s.cloud, s.comments())),
     "glb": Format("Points and cameras, GLB", ".glb", write_glb),
     "mesh": Format("Surface, PLY", ".ply", write_mesh),
-    "mesh-glb": Format("Surface, GLB", ".glb", write_mesh),
+    "mesh-glb": Format("Surface, GLB", ".glb", lambda p, s: write_mesh(p, s, glb=True)),
     "colmap": Format("COLMAP, binary", "", write_colmap),
     "colmap-text": Format("COLMAP, text", "", lambda p, s: write_colmap(p, s, text=True)),
     "nerfstudio": Format("nerfstudio", "", write_nerfstudio),
