@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from app import devices
 from app.arguments import Parser, program
 from app.bench import command as bench_command
-from app.capture import command as devices_command
 from app.compare import command as compare_command
 from app.engine import command as models_command
 from app.errors import AppError
@@ -22,7 +22,7 @@ _RUN = {
     "bench": bench_command.run,
     "compare": compare_command.run,
     "export": export_command.run,
-    "devices": devices_command.run,
+    "devices": devices.run,
     "record": sessions_command.record,
     "models": models_command.run,
 }
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     compare_command.add_parser(commands)
     bench_command.add_parser(commands)
     export_command.add_parser(commands)
-    devices_command.add_parser(commands)
+    devices.add_parser(commands)
     sessions_command.add_parsers(commands, reconstruct)
     models_command.add_parser(commands)
     return parser

@@ -32,10 +32,10 @@ def open_source(
         return _open_camera(as_camera, warn, camera)
     path = Path(spec)
     try:
-        if (path / "session.log").is_file():
-            # Imported here: a session is itself made of frames of other sources.
-            from app.sessions import SessionSource, open_session
+        # Imported here: a session is itself made of frames of other sources.
+        from app.sessions import SessionSource, is_session, open_session
 
+        if is_session(path):
             return SessionSource(open_session(path), warn)
         if path.is_dir():
             return ImageSource(list_images(path), warn)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from app.arguments import CAMERA_KEYFRAMES, add_choice, add_loops, add_windows, program
 from app.compare.comparison import compare_lanes
-from app.compare.folder import REPORT, check_output, write_comparison
+from app.compare.folder import FIGURES, REPORT, write_comparison
 from app.compare.lanes import Lane, lane_titles
 from app.compare.report import findings
 from app.compare.run import LaneRecorder, recorded_lane, start_lanes
 from app.errors import AppError
+from app.files import check_output
+from app.live.terminal import warn
 from app.reconstruction.truth import find_truth
 from app.sessions import is_session
 
@@ -49,24 +48,23 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     """Run the command; AppError or OSError if it cannot be done."""
     out = Path(arguments.out).resolve()
-    check_output(out)
+    check_output(out, FIGURES, "a comparison")
     source: str = arguments.source
     recorded = _recorded(source, arguments.bundles)
     truth = find_truth(source)
-    with _Progress() as progress:
-        recorder = LaneRecorder(_warn, progress)
-        size = start_lanes(
-            source,
-            [Path(bundle) for bundle in arguments.bundles],
-            recorder,
-            views=arguments.views,
-            overlap=arguments.overlap,
-            every=arguments.every,
-            threads=arguments.threads,
-            loops=arguments.loops,
-            limit=arguments.max_keyframes,
-            camera_limit=CAMERA_KEYFRAMES,
-        )
+    recorder = LaneRecorder()
+    size = start_lanes(
+        source,
+        [Path(bundle) for bundle in arguments.bundles],
+        recorder,
+        views=arguments.views,
+        overlap=arguments.overlap,
+        every=arguments.every,
+        threads=arguments.threads,
+        loops=arguments.loops,
+        limit=arguments.max_keyframes,
+        camera_limit=CAMERA_KEYFRAMES,
+    )
     lanes = [*recorded, *recorder.lanes]
     for lane, title in zip(lanes, lane_titles([lane.model for lane in lanes]), strict=True):
         lane.title = lane.title if lane.is_recorded else title
@@ -84,32 +82,10 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     print(f"written    {out / REPORT}")
 
 
-class _Progress:
-    """A bar of the frames that were looked at."""
-
-    def __init__(self) -> None:
-        self._bar = tqdm(unit=" frames", disable=None, leave=False)
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *fault: object) -> None:
-        self._bar.close()
-
-    def __call__(self, length: int | None) -> None:
-        if length is not None:
-            self._bar.total = length
-        self._bar.update(0 if length is not None else 1)
-
-
 def _recorded(source: str, bundles: Sequence[str]) -> list[Lane]:
     """The first lane where a session is compared with one bundle, otherwise none."""
     if len(bundles) > 1:
         return []
     if not is_session(source):
         raise AppError("compare needs two bundles or more; one is enough for a recorded session")
-    return [recorded_lane(source, _warn)]
-
-
-def _warn(text: str) -> None:
-    tqdm.write(f"warning: {text}", file=sys.stderr)
+    return [recorded_lane(source, warn)]

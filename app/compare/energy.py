@@ -25,11 +25,6 @@ class EnergyMeter:
     def __init__(self, root: Path = POWERCAP) -> None:
         self._counters = _find_counters(root)
 
-    @property
-    def is_available(self) -> bool:
-        """Whether the system tells the energy to this user."""
-        return bool(self._counters)
-
     def read(self) -> Sequence[int] | None:
         """The counters as they are now, for `joules`; None where the system does not tell."""
         try:

@@ -11,9 +11,8 @@ from app.compare.comparison import TARGETS, Comparison
 from app.compare.lanes import Lane
 from app.compare.metrics import Difference
 from app.compare.report import findings, machine, report_page
-from app.errors import AppError
 from app.export import Selection, write_reconstruction
-from app.files import json_bytes, new_folder, write_file
+from app.files import check_output, json_bytes, new_folder, write_file
 from app.reconstruction import FUSE
 
 REPORT = "report.html"
@@ -32,7 +31,7 @@ def write_comparison(
     done, and ends the writing by raising, after which nothing is left behind. Raises AppError when
     `out` holds other things, OSError.
     """
-    check_output(out)
+    check_output(out, FIGURES, "a comparison")
     lanes = [lane for lane in comparison.lanes if lane.keyframes]
     with new_folder(out) as folder:
         progress(0, len(lanes) + 1)
@@ -46,14 +45,6 @@ def write_comparison(
             selection = Selection(lane.keyframes, 0.3, fuse=FUSE, origin=origin)
             write_reconstruction(reconstruction, selection)
         progress(len(lanes) + 1, len(lanes) + 1)
-
-
-def check_output(out: Path) -> None:
-    """Raises AppError rather than let `out` replace something else than a comparison."""
-    if out.exists() and not out.is_dir():
-        raise AppError(f"{out} exists and is not a folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / FIGURES).is_file():
-        raise AppError(f"{out} holds other things than a comparison: choose another place")
 
 
 def folder_name(place: int, lane: Lane) -> str:

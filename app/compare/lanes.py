@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.compare.energy import EnergyMeter
 from app.engine import Bundle, Engine, Prediction
+from app.live import Growth, latency_percentiles
 from app.reconstruction import Keyframe
-
-if TYPE_CHECKING:
-    from app.live import Growth
 
 STAGES = ("decode", "select", "infer", "align", "fuse")
 """Stages whose time is a lane's own or shared alike; waiting also holds the other lane's turns."""
-
-PERCENTILES = (50, 90, 99)
 
 
 @dataclass(frozen=True)
@@ -35,8 +30,7 @@ class Model:
     @classmethod
     def of(cls, bundle: Bundle) -> Model:
         """The model of an open bundle."""
-        digest = str(bundle.manifest["files"]["model.pte"]["sha256"])
-        return cls(bundle.name, bundle.precision, bundle.model_bytes, digest, bundle.size)
+        return cls(bundle.name, bundle.precision, bundle.model_bytes, bundle.sha256, bundle.size)
 
 
 @dataclass(frozen=True)
@@ -109,6 +103,11 @@ class MeasuredEngine(Engine):
 
     meter = EnergyMeter()
 
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        """joules: views and joules of each inference so far."""
+        super().__init__(bundle, threads)
+        self.joules: list[tuple[int, float]] = []
+
     def infer(self, images: NDArray[np.uint8]) -> Prediction:
         before = self.meter.read()
         prediction = super().infer(images)
@@ -116,12 +115,6 @@ class MeasuredEngine(Engine):
         if joules is not None:
             self.joules.append((len(images), joules))
         return prediction
-
-    @property
-    def joules(self) -> list[tuple[int, float]]:
-        """Views and joules of each inference so far."""
-        notes: list[tuple[int, float]] = self.__dict__.setdefault("_joules", [])
-        return notes
 
 
 def lane_titles(models: Sequence[Model | None]) -> list[str]:
@@ -155,7 +148,7 @@ def _figures(lane: Lane) -> Figures:
     return Figures(
         windows=sum(entry.windows for entry in lane.times),
         first_window=lane.times[0].seconds["infer"] if lane.times else None,
-        window=_percentiles(seconds) if seconds else None,
+        window=latency_percentiles(seconds) if seconds else None,
         stages={name: float(np.median([entry.seconds[name] for entry in whole])) for name in STAGES}
         if whole
         else None,
@@ -165,8 +158,3 @@ def _figures(lane: Lane) -> Figures:
         model_bytes=lane.model.bytes if lane.model else None,
         joules_per_view=sum(j for _, j in joules) / sum(v for v, _ in joules) if joules else None,
     )
-
-
-def _percentiles(seconds: Sequence[float]) -> dict[str, float]:
-    values = np.percentile(seconds, PERCENTILES)
-    return {f"p{name}": float(value) for name, value in zip(PERCENTILES, values, strict=True)}

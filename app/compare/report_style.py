@@ -21,7 +21,6 @@ th:first-child { text-align: left; font-weight: 400; padding-right: 2rem }
 thead th { border-bottom: 1px solid #1a1a1a; font-weight: 600; vertical-align: bottom }
 tbody tr { border-bottom: 1px solid #ececec }
 td.wide { text-align: left; overflow-wrap: anywhere }
-th.sub { padding-left: 1.25rem; color: #505050 }
 td.head { text-align: left; font-weight: 600; padding-top: .8rem }
 .swatch { display: inline-block; width: .75em; height: .75em; border-radius: 2px;
   margin-right: .4em }

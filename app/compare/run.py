@@ -8,49 +8,37 @@ from pathlib import Path
 from app.compare.lanes import Lane, MeasuredEngine, Model, lane_titles
 from app.engine import Engine
 from app.errors import AppError
-from app.live import Beginning, Growth, LiveRun, Subscriber
+from app.live import Beginning, Growth, LiveRun
+from app.live.terminal import TerminalFollower, warn
 from app.reconstruction import Keyframe
 from app.sessions import Session, open_session
 
 RECORDED = "recorded"
 
 
-class LaneRecorder(Subscriber):
-    """Follows a run and keeps its lanes; `error` is what ended it early, if anything did."""
+class LaneRecorder(TerminalFollower):
+    """Follows a run and keeps its lanes."""
 
-    def __init__(self, warn: Callable[[str], None], progress: Callable[[int | None], None]) -> None:
-        """progress: is given the length of the source at the beginning (None if that is not known),
-        and is then called at every frame that is looked at.
-        """
+    def __init__(self) -> None:
+        super().__init__()
         self.lanes: list[Lane] = []
-        self.error: AppError | None = None
-        self._warn = warn
-        self._progress = progress
 
     def began(self, beginning: Beginning) -> None:
+        super().began(beginning)
         models = [Model.of(bundle) for bundle in beginning.bundles]
         titles = lane_titles(models)
         self.lanes = [Lane(title, model) for title, model in zip(titles, models, strict=True)]
-        self._progress(beginning.length)
-
-    def frame_ready(self) -> None:
-        self._progress(None)
 
     def grown(self, growth: Growth) -> None:
+        super().grown(growth)
         self.lanes[growth.lane].add(growth)
 
     def lane_failed(self, lane: int, error: AppError) -> None:
         self.lanes[lane].failure = str(error)
-        self._warn(f"{self.lanes[lane].title} ended: {error}; the others go on")
-
-    def interrupted(self, message: str) -> None:
-        self._warn(message)
-
-    def warned(self, message: str) -> None:
-        self._warn(message)
+        warn(f"{self.lanes[lane].title} ended: {error}; the others go on")
 
     def failed(self, error: AppError) -> None:
-        self.error = error
+        super().failed(error)
         for lane in self.lanes:
             lane.failure = lane.failure or str(error)
 
@@ -84,18 +72,6 @@ def lane_of(session: Session, keyframes: list[Keyframe]) -> Lane:
     if isinstance(known, dict) and {"name", "precision"} <= known.keys():
         title = f"{RECORDED} with {known['name']}, {known['precision']}"
     return Lane(title, None, keyframes, is_recorded=True)
-
-
-def wait_for(run: LiveRun) -> None:
-    """Start a run and wait for its end; Ctrl-C abandons it."""
-    run.start()
-    try:
-        # In steps: a wait without end would not let Ctrl-C through on every system.
-        while not run.join(timeout=0.2):
-            pass
-    except KeyboardInterrupt:
-        run.abandon()
-        raise
 
 
 def start_lanes(
@@ -132,9 +108,9 @@ def start_lanes(
         camera_limit=camera_limit,
         start_engine=start_engine,
     )
-    wait_for(run)
+    recorder.follow(run)
     note_costs(recorder.lanes, run.engines)
-    if recorder.error and not any(lane.keyframes for lane in recorder.lanes):
-        raise recorder.error
+    if recorder.failure and not any(lane.keyframes for lane in recorder.lanes):
+        raise recorder.failure
     latest = run.latest_frame()
     return (latest[0].image.shape[0], latest[0].image.shape[1]) if latest else None

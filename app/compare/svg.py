@@ -149,11 +149,10 @@ def legend(entries: Iterable[tuple[str, str]]) -> str:
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
-def top(values: ArrayLike, share: float = 1.0) -> float:
-    """End of an axis from 0 that shows this share of the values; 1 where there are none."""
+def top(values: ArrayLike) -> float:
+    """End of an axis from 0 that shows all values; 1 where there are none."""
     known = np.asarray(values, np.float64)
-    known = known[np.isfinite(known)]
-    high = float(np.quantile(known, share)) if len(known) else 0.0
+    high = float(np.max(known, initial=0.0, where=np.isfinite(known)))
     return 1.08 * high if high > 0 else 1.0
 
 

@@ -69,6 +69,11 @@ class Bundle:
         """Size of the ExecuTorch file in bytes."""
         return int(self.manifest["files"][PROGRAM]["bytes"])
 
+    @property
+    def sha256(self) -> str:
+        """Hash of the ExecuTorch file in hex digits: equal for the same model."""
+        return str(self.manifest["files"][PROGRAM]["sha256"])
+
 
 def _ignore(done: int, total: int) -> None:
     pass

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app.engine.bundle import Bundle, find_bundles, open_bundle, read_bundle
+from app.engine.bundle import Bundle, BundleError, find_bundles, open_bundle, read_bundle
 from app.engine.forecast import Forecast, forecast, propose_views, this_machine
 from app.errors import AppError
 
@@ -26,7 +26,10 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
-    """Run the command; AppError if a bundle that was named cannot be read."""
+    """Run the command; AppError if a bundle that was named cannot be read, or none is found.
+
+    Of those that were found, one that cannot be read is told in a line.
+    """
     paths = arguments.bundles or find_bundles()
     if not paths:
         raise AppError("no model was found: name a bundle, or run: make demo")
@@ -34,7 +37,13 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     print(f"machine    {machine.key}, {machine.available / 2**30:.1f} GiB free")
     read = open_bundle if arguments.check else read_bundle
     for path in paths:
-        bundle = read(path)
+        try:
+            bundle = read(path)
+        except BundleError as error:
+            if arguments.bundles:
+                raise
+            print(f"model      {error}")
+            continue
         forecasts = forecast(bundle, machine)
         print("\n".join(_describe(Path(path), bundle, forecasts, arguments.check)))
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from app.engine.bundle import PROGRAM, Bundle, cache_folder
+from app.engine.bundle import Bundle, cache_folder
 from app.files import write_file
 
 # Measured with vggt-nano in both precisions at 1 to 8 views: the runtime with Python and torch;
@@ -114,7 +114,7 @@ def remember_run(
     path = runs or runs_file()
     content = _read_runs(path)
     of_machine = content.setdefault(machine.key, {})
-    of_machine.setdefault(_digest(bundle), {})[str(views)] = {
+    of_machine.setdefault(bundle.sha256, {})[str(views)] = {
         "seconds": round(seconds, 4),
         "memory": memory,
     }
@@ -141,7 +141,7 @@ def _read_runs(path: Path) -> dict[str, Any]:
 def _measured(content: dict[str, Any], bundle: Bundle, machine: Machine) -> dict[str, Any]:
     """Views -> figures, those that are whole."""
     try:
-        entries = content[machine.key][_digest(bundle)]
+        entries = content[machine.key][bundle.sha256]
         return {
             views: {"seconds": float(entry["seconds"]), "memory": int(entry["memory"])}
             for views, entry in entries.items()
@@ -180,10 +180,6 @@ def _config(bundle: Bundle, name: str, otherwise: int) -> int:
     config = bundle.manifest["model"].get("config")
     value = config.get(name) if isinstance(config, dict) else None
     return value if isinstance(value, int) and value > 0 else otherwise
-
-
-def _digest(bundle: Bundle) -> str:
-    return str(bundle.manifest["files"][PROGRAM]["sha256"])
 
 
 def usable_cores() -> int:

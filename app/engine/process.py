@@ -162,8 +162,9 @@ class _Child:
         self.is_loaded = False
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         views, (height, width) = max(bundle.methods), bundle.size
-        self._file = _create_file(Buffer.bytes_needed(views, height, width))
+        self._file = ""
         try:
+            self._file = _create_file(Buffer.bytes_needed(views, height, width))
             with open(self._file, "r+b") as file:
                 self.buffer = Buffer(mmap.mmap(file.fileno(), 0), views, height, width)
             # The runtime writes its own account of a fault there: its last line is our message.
@@ -238,7 +239,7 @@ class _Child:
             raise EngineError(self._last_words())
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
-            raise EngineError(f"the runtime failed: {answer['error'].strip().splitlines()[0]}")
+            raise EngineError(f"the runtime failed: {answer['error'].splitlines()[0]}")
         return answer
 
     def _listen(self) -> None:

@@ -85,7 +85,7 @@ def _serve(commands: TextIO, answers: TextIO) -> None:
         buffer = Buffer(memory, settings["views"], settings["height"], settings["width"])
         program = Program(settings["program"], settings["backend"], settings["threads"])
     except Exception as error:
-        answer({"error": str(error)})
+        answer({"error": str(error).strip() or type(error).__name__})
         return
     answer({"memory": peak_memory()})
 
@@ -100,7 +100,7 @@ def _serve(commands: TextIO, answers: TextIO) -> None:
             for name, target in buffer.outputs(views).items():
                 target[...] = named[name].numpy().reshape(target.shape)
         except Exception as error:
-            answer({"error": str(error)})
+            answer({"error": str(error).strip() or type(error).__name__})
         else:
             answer({"seconds": seconds, "memory": peak_memory()})
         faulthandler.cancel_dump_traceback_later()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app.arguments import add_selection
+from app.arguments import add_selection, program
 from app.errors import AppError
 from app.export.folder import read_reconstruction
 from app.export.formats import FORMATS, export_as
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     """Run the command; AppError or OSError if it cannot be done."""
     folder, out = Path(arguments.reconstruction), Path(arguments.out)
     keyframes = read_reconstruction(folder)
-    exported = f"exported by: {shlex.join(['python', '-m', 'app', *argv])}"
+    exported = f"exported by: {shlex.join([*program(), *argv])}"
     export_as(arguments.format, out, selected(arguments, keyframes, *_made_by(folder), exported))
     print(f"written    {out.resolve()} ({FORMATS[arguments.format].label})")
 

@@ -13,7 +13,7 @@ from app.export.mesh import write_mesh
 from app.export.nerfstudio import write_nerfstudio
 from app.export.points import write_glb, write_ply, write_tum
 from app.export.selection import Selection
-from app.files import new_folder, write_file
+from app.files import check_output, new_folder, write_file
 
 ORIGIN = "origin.txt"
 """In every folder that is exported: what it holds and how it was made."""
@@ -32,7 +32,7 @@ FORMATS = {
     "ply": Format("Points, PLY", ".ply", lambda p, s: write_ply(p, s.cloud, s.comments())),
     "glb": Format("Points and cameras, GLB", ".glb", write_glb),
     "mesh": Format("Surface, PLY", ".ply", write_mesh),
-    "mesh-glb": Format("Surface, GLB", ".glb", write_mesh),
+    "mesh-glb": Format("Surface, GLB", ".glb", lambda p, s: write_mesh(p, s, glb=True)),
     "colmap": Format("COLMAP, binary", "", write_colmap),
     "colmap-text": Format("COLMAP, text", "", lambda p, s: write_colmap(p, s, text=True)),
     "nerfstudio": Format("nerfstudio", "", write_nerfstudio),
@@ -55,8 +55,7 @@ def export_as(name: str, path: Path, selection: Selection) -> None:
             raise AppError(f"{path} is a folder, and {form.label} is a file")
         form.write(path, selection)
         return
-    if path.exists() and not (path / ORIGIN).is_file() and (path.is_file() or any(path.iterdir())):
-        raise AppError(f"{path} holds other things than an export: choose another place")
+    check_output(path, ORIGIN, "an export")
     with new_folder(path) as folder:
         form.write(folder, selection)
         write_file(folder / ORIGIN, "\n".join([form.label, *selection.comments(), ""]).encode())

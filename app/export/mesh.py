@@ -18,8 +18,8 @@ _TRUNCATION = 4.0  # cells
 _SMALLEST_PART = 0.002  # of all triangles; smaller parts float in the air
 
 
-def write_mesh(path: Path, selection: Selection) -> None:
-    """PLY, or GLB in glTF's axes by the suffix; AppError if no surface is left.
+def write_mesh(path: Path, selection: Selection, glb: bool = False) -> None:
+    """PLY, or GLB in glTF's axes. Raises AppError if no surface is left.
 
     TSDF fusion (Curless and Levoy 1996) by Open3D, in cells of `selection.voxel` or, where that
     is too fine for the depth maps, of what they bear.
@@ -31,7 +31,7 @@ def write_mesh(path: Path, selection: Selection) -> None:
     if not len(faces):
         raise AppError("no surface is left: lower the confidence quantile or widen the crop box")
     colors = np.rint(255 * np.asarray(mesh.vertex_colors)).astype(np.uint8)
-    if path.suffix.lower() == ".glb":
+    if glb:
         surface = trimesh.Trimesh(vertices * GLTF_AXES, faces, vertex_colors=colors, process=False)
         write_file(path, glb_bytes(trimesh.Scene({"mesh": surface}), selection.comments()))
         return

@@ -3,16 +3,12 @@
 import argparse
 import math
 import shlex
-import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
-
-from tqdm import tqdm
 
 from app.arguments import (
     CAMERA_KEYFRAMES,
@@ -26,14 +22,12 @@ from app.engine import Bundle
 from app.errors import AppError
 from app.export import write_reconstruction
 from app.export.command import SUMMARY, selected
-from app.files import json_bytes, new_folder, write_file
-from app.live.events import Beginning, Growth, Subscriber
+from app.files import check_output, json_bytes, new_folder, write_file
+from app.live.events import Beginning, Growth
 from app.live.run import LiveRun
+from app.live.terminal import TerminalFollower
 from app.reconstruction import Keyframe, WindowUpdate
 from app.reconstruction.truth import Accuracy
-
-REOPEN_INTERVAL = 1.0
-"""Seconds between the tries to open a camera that went away."""
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -62,9 +56,9 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     cannot be had again, so it is written whatever ended it; Ctrl-C is its ordinary end.
     """
     out = Path(arguments.out).resolve()
-    _check_output(out)
+    check_output(out, SUMMARY, "a reconstruction")
     command = shlex.join([*program(), *argv])
-    window_only = ("command", "screenshot")
+    window_only = ("command", "screenshot", "no_settings")
     settings = {name: value for name, value in vars(arguments).items() if name not in window_only}
     follower = _Follower()
     with new_folder(out) as folder:
@@ -83,6 +77,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
             camera_limit=CAMERA_KEYFRAMES,
         )
         follower.follow(live)
+        follower.counts.frames = live.frames
         if not follower.keyframes:
             if follower.failure:
                 raise follower.failure
@@ -102,7 +97,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
                 "name": bundle.name,
                 "precision": bundle.precision,
                 "bytes": bundle.model_bytes,
-                "sha256": bundle.manifest["files"]["model.pte"]["sha256"],
+                "sha256": bundle.sha256,
                 "size": bundle.size,
             },
             "keyframes": len(keyframes),
@@ -147,84 +142,28 @@ class _Memory:
     base: int
 
 
-class _Follower(Subscriber):
-    """Shows how a run goes on, and keeps what it brought."""
+class _Follower(TerminalFollower):
+    """Keeps what a run brought."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.counts = _Counts()
         self.keyframes: list[Keyframe] = []
         self.accuracy: Accuracy | None = None
-        self.failure: AppError | None = None
-        self.is_live = False
-        self._run: LiveRun | None = None
-        self._bar = tqdm(unit=" frames", disable=None, leave=False)
-        self._gone = ""
         self._started = perf_counter()
-
-    def follow(self, run: LiveRun) -> None:
-        """Start a run and wait for its end."""
-        self._run = run
-        run.start()
-        try:
-            _wait(run)
-        except KeyboardInterrupt:
-            if not self.is_live:
-                raise
-            _say("stopping: what was captured is written; Ctrl-C once more writes nothing")
-            run.stop()
-            _wait(run)
-            if not self.keyframes:
-                raise
-        finally:
-            run.abandon()
-            self._bar.close()
-        self.counts.frames = run.frames
 
     def began(self, beginning: Beginning) -> None:
-        self.is_live = beginning.is_live
-        self._bar.reset(total=beginning.length)
+        super().began(beginning)
         self._started = perf_counter()
 
-    def frame_ready(self) -> None:
-        if self._gone:
-            _say("the camera is back")
-            self._gone = ""
-        if self._run:
-            self._bar.update(self._run.frames - self._bar.n)
-
     def grown(self, growth: Growth) -> None:
+        super().grown(growth)
         self.keyframes = growth.keyframes
         self.counts.count(growth.update)
         self.counts.seconds_total = perf_counter() - self._started
-        self._bar.set_postfix_str(f"{len(growth.keyframes)} keyframes")
-
-    def interrupted(self, message: str) -> None:
-        if not self._gone:
-            _say(f"{message}; trying to go on every second, Ctrl-C ends the capture")
-        self._gone = message
-        if self._run:
-            again = threading.Timer(REOPEN_INTERVAL, self._run.resume)
-            again.daemon = True
-            again.start()
-
-    def warned(self, message: str) -> None:
-        _say(f"warning: {message}")
 
     def assessed(self, lane: int, accuracy: Accuracy) -> None:
         self.accuracy = accuracy
-
-    def failed(self, error: AppError) -> None:
-        self.failure = error
-
-
-def _wait(run: LiveRun) -> None:
-    # Not without an end: Windows heeds Ctrl-C between two waits only.
-    while not run.join(timeout=0.2):
-        continue
-
-
-def _say(text: str) -> None:
-    tqdm.write(text, file=sys.stderr)
 
 
 def _print_summary(
@@ -257,14 +196,6 @@ def _print_summary(
             f"depth      AbsRel {accuracy.depth.abs_rel:.3f}, within 1.25: "
             f"{100 * accuracy.depth.inliers:.1f} % (one scale for the sequence)"
         )
-
-
-def _check_output(out: Path) -> None:
-    """Raises AppError rather than let `out` replace something else than a reconstruction."""
-    if out.exists() and not out.is_dir():
-        raise AppError(f"{out} exists and is not a folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / SUMMARY).is_file():
-        raise AppError(f"{out} holds other things than a reconstruction: choose another --out")
 
 
 def _number(value: float) -> str:

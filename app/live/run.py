@@ -124,9 +124,12 @@ class LiveRun:
         self.join(timeout=5)
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for the end, up to `timeout` seconds; whether it came."""
+        """Wait for the end, up to `timeout` seconds; whether it came. Ctrl-C gets through."""
         if self._thread.ident is not None:
-            self._thread.join(timeout)
+            self._thread.join(0.2 if timeout is None else timeout)
+            # In steps: Windows heeds Ctrl-C between two waits only.
+            while timeout is None and self._thread.is_alive():
+                self._thread.join(0.2)
         return not self._thread.is_alive()
 
     def latest_frame(self) -> tuple[Frame, Decision] | None:

@@ -14,7 +14,7 @@ from app.capture.preprocess import fit_depth
 from app.errors import AppError
 from app.geometry import PoseErrors, invert_se3, pose_errors
 from app.reconstruction.keyframe import Keyframe
-from app.sessions import is_session, open_session
+from app.sessions import is_session, read_header
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def find_truth(source: str) -> Truth | None:
     session, the truth of what was recorded.
     """
     if is_session(source):
-        source = open_session(source).source
+        source = read_header(source).source
     file = Path(source).resolve().parent / "cameras.json"
     return Truth(file) if Path(source).exists() and file.is_file() else None
 

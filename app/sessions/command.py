@@ -24,7 +24,7 @@ from app.capture import (
     open_source,
 )
 from app.sessions.layout import is_session
-from app.sessions.reader import open_session
+from app.sessions.reader import read_header
 from app.sessions.writer import SessionWriter
 
 # Between two attempts to find a camera again (seconds).
@@ -69,7 +69,7 @@ def as_reconstruct(arguments: argparse.Namespace, argv: Sequence[str]) -> list[s
 
     Raises AppError when the source is no session.
     """
-    settings = open_session(arguments.source).settings
+    settings = read_header(arguments.source).settings
     recorded = [
         option
         for name, kind in (("views", int), ("overlap", int))

@@ -129,17 +129,27 @@ class Session:
         return values.reshape(2, *pose.size).astype(np.float32)
 
 
-def open_session(folder: Path | str) -> Session:
-    """Read a session; images are read later, one at a time.
+def read_header(folder: Path | str) -> Session:
+    """A session with its source and settings only: its log, which may be long, is not read.
 
-    Raises SessionError if the folder is none or cannot be read; whatever is damaged in it is told
-    by `lost`.
+    Raises SessionError if the folder is none.
     """
     folder = Path(folder)
     if not is_session(folder):
         raise SessionError(f"{folder} is not a session: it has no {LOG}")
     session = Session(folder)
     _read_manifest(session)
+    return session
+
+
+def open_session(folder: Path | str) -> Session:
+    """Read a session; images are read later, one at a time.
+
+    Raises SessionError if the folder is none or cannot be read; whatever is damaged in it is told
+    by `lost`.
+    """
+    session = read_header(folder)
+    folder = session.folder
     try:
         data = (folder / LOG).read_bytes() if (folder / LOG).exists() else b""
         images = {entry.name: entry.stat().st_size for entry in os.scandir(folder / FRAMES)}

@@ -238,13 +238,13 @@ def test_a_camera_is_found_by_name_or_index(nodes: Callable[..., Path]) -> None:
 def test_devices_gives_a_line_for_each_thing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.capture.command.list_cameras", lambda: [])
+    monkeypatch.setattr("app.devices.list_cameras", lambda: [])
     assert main(["devices"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["camera", "processor", "graphics"]
     assert "none: use a video file" in lines[0]
     monkeypatch.setattr(
-        "app.capture.command.list_cameras",
+        "app.devices.list_cameras",
         lambda: [CameraDevice(0, "Front"), CameraDevice(2, "Back")],
     )
     assert main(["devices"]) == 0

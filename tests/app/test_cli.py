@@ -172,7 +172,7 @@ def test_other_folders_are_not_replaced(
 ) -> None:
     before = sorted(toy_folder.iterdir())
     assert run(toy_folder, "--bundle", tiny_bundle, "--out", toy_folder) == 2
-    assert "choose another --out" in capsys.readouterr().err
+    assert "choose another place" in capsys.readouterr().err
     assert sorted(toy_folder.iterdir()) == before
 
 

@@ -117,10 +117,9 @@ class DyingEngine(MeasuredEngine):
 
 
 def test_a_lane_that_dies_keeps_what_it_had_and_the_other_goes_on(
-    bundles: tuple[Path, Path], toy_folder: Path
+    bundles: tuple[Path, Path], toy_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    warnings: list[str] = []
-    recorder = LaneRecorder(warnings.append, lambda length: None)
+    recorder = LaneRecorder()
     size = start_lanes(
         str(toy_folder),
         bundles,
@@ -136,7 +135,7 @@ def test_a_lane_that_dies_keeps_what_it_had_and_the_other_goes_on(
     assert (len(first.keyframes), len(second.keyframes)) == (7, 4)
     assert not first.failure
     assert "signal 9" in second.failure
-    assert any(line.startswith("4 bit ended") for line in warnings)
+    assert "warning: 4 bit ended" in capsys.readouterr().err
     comparison = compare_lanes(str(toy_folder), recorder.lanes, find_truth(str(toy_folder)), size)
     assert "4 keyframes were finished before that" in comparison.notes[0]
     assert size == (56, 84)

@@ -1,5 +1,8 @@
 """The engine gives the program's numbers, and a fault of the child is an EngineError."""
 
+import errno
+import io
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +17,7 @@ import psutil
 import pytest
 from numpy.testing import assert_allclose
 
-from app.engine import Engine, EngineError, open_bundle
+from app.engine import Engine, EngineError, open_bundle, program
 
 ToyImage = Callable[..., np.ndarray]
 
@@ -149,3 +152,28 @@ def test_child_ends_with_its_parent(tiny_bundle: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert not shared_files()
+
+
+def test_no_room_for_the_shared_memory(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(size: int) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("app.engine.process._create_file", fail)
+    with pytest.raises(EngineError, match="cannot be started: No space left on device"):
+        Engine(open_bundle(tiny_bundle))
+
+
+def test_a_fault_without_words_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*settings: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(program, "Program", fail)
+    buffer = tmp_path / "buffer"
+    buffer.write_bytes(bytes(100))
+    settings = {"buffer": str(buffer), "views": 1, "height": 1, "width": 1}
+    settings |= {"program": "", "backend": "", "threads": 1}
+    answers = io.StringIO()
+    program._serve(io.StringIO(json.dumps(settings) + "\n"), answers)
+    assert json.loads(answers.getvalue()) == {"error": "MemoryError"}

@@ -216,6 +216,9 @@ def test_written_file_replaces_the_old_one(tmp_path: Path) -> None:
     write_file(tmp_path / "a", b"old")
     write_file(tmp_path / "a", b"new")
     assert (tmp_path / "a").read_bytes() == b"new"
+    with pytest.raises(FileNotFoundError) as caught:
+        write_file(tmp_path / "absent" / "a", b"new")
+    assert caught.value.filename == str(tmp_path / "absent" / "a")
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
 
 
@@ -231,3 +234,24 @@ def test_new_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         (folder / "two").write_text("2")
     assert [file.name for file in place.iterdir()] == ["two"]
     assert [file.name for file in place.parent.iterdir()] == ["out"]
+
+
+def test_what_a_folder_would_have_replaced_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "out"
+    place.mkdir()
+    (place / "old").touch()
+    rename = Path.rename
+
+    def fail_for_the_new_one(self: Path, target: Path) -> Path:
+        if target == place and not self.name.endswith(".old"):
+            raise PermissionError(13, "Permission denied", str(self))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_for_the_new_one)
+    with pytest.raises(PermissionError) as caught, new_folder(place):
+        pass
+    assert caught.value.filename == str(place)
+    assert [file.name for file in place.iterdir()] == ["old"]
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]

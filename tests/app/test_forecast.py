@@ -163,3 +163,17 @@ def test_models_on_the_command_line(
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert "no manifest.json" in error
+
+
+def test_a_damaged_model_that_nobody_named_hides_no_other(
+    tiny_bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "manifest.json").write_text("{")
+    monkeypatch.setattr("app.engine.command.find_bundles", lambda: [tmp_path, tiny_bundle])
+    assert main(["models"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("model")]
+    assert "it is not JSON" in lines[0]
+    assert str(tiny_bundle) in lines[1]

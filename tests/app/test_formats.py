@@ -123,14 +123,14 @@ def smooth() -> Selection:
     return Selection(keyframes, origin=ORIGIN)
 
 
-@pytest.mark.parametrize("suffix", [".ply", ".glb"])
-def test_surface(suffix: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "kind"), [("mesh", "ply"), ("mesh-glb", "glb")])
+def test_surface(name: str, kind: str, tmp_path: Path) -> None:
     trimesh = pytest.importorskip("trimesh")
     pytest.importorskip("open3d")
-    path = tmp_path / f"mesh{suffix}"
-    export_as("mesh" if suffix == ".ply" else "mesh-glb", path, smooth())
-    mesh = trimesh.load(path, force="mesh")
-    vertices = mesh.vertices * ([1, 1, 1] if suffix == ".ply" else [1, -1, -1])
+    path = tmp_path / "whatever.it.is.called"
+    export_as(name, path, smooth())
+    mesh = trimesh.load(path, file_type=kind, force="mesh")
+    vertices = mesh.vertices * ([1, 1, 1] if kind == "ply" else [1, -1, -1])
     off = np.minimum(abs(vertices[:, 2] - 2), abs(vertices[:, 2] - 3))
     assert np.quantile(off, 0.9) < 0.01
     assert_allclose(np.median(mesh.visual.vertex_colors[:, :3], axis=0), [200, 100, 50], atol=2)

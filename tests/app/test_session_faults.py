@@ -16,7 +16,7 @@ from recordings import decision, frame, keyframe, record_walk
 
 from app.capture import SourceError, open_source
 from app.cli import main
-from app.sessions import SessionError, SessionWriter, open_session
+from app.sessions import SessionError, SessionWriter, open_session, read_header
 from app.sessions.writer import WAITING
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and mounts of POSIX")
@@ -136,13 +136,16 @@ def test_a_damaged_manifest(copy: Path) -> None:
         assert session.lost == ["session.json is damaged: source and settings are not known"]
 
 
-def test_a_session_without_its_log_or_images(copy: Path, tmp_path: Path) -> None:
+def test_a_session_without_its_log_or_images(walk: Path, copy: Path) -> None:
     (copy / "session.log").unlink()
     assert open_session(copy).frames == []
+    with pytest.raises(SourceError, match="no frame that can be read"):
+        list(open_source(str(copy)))
     shutil.rmtree(copy / "frames")
     with pytest.raises(SessionError) as caught:
         open_session(copy)
     assert "frames" in one_line(caught.value)
+    assert read_header(copy).settings == open_session(walk).settings
 
 
 def test_a_newer_version(copy: Path) -> None:
