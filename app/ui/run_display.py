@@ -14,7 +14,7 @@ from app.reconstruction import Keyframe
 from app.reconstruction.truth import Accuracy
 from app.ui import style
 from app.ui.compare import ComparePanel
-from app.ui.depth_view import DepthView
+from app.ui.depth_view import DepthMaps, DepthView
 from app.ui.hints import accuracy_words
 from app.ui.image_view import ImageView
 from app.ui.panels import Panel, StatusBar
@@ -133,9 +133,7 @@ class RunDisplay(QWidget):
         """Take over all keyframes as they are now; changed: positions of new and changed ones."""
         self._keyframes = keyframes
         removed = self.view.scene.scene.removed
-        for position in changed:
-            if position not in removed:
-                self._set_depth(position)
+        self._set_depths([position for position in changed if position not in removed])
 
     def comparison(self) -> ComparePanel:
         """Where two models are compared, made when it is needed first."""
@@ -187,12 +185,11 @@ class RunDisplay(QWidget):
     def count_points(self) -> int:
         """Bring the figure of the points up to date; returns how many are shown."""
         scene = self.view.scene.scene
-        if scene.point_count:
+        shown, count = scene.shown_count, scene.point_count
+        if count:
             words = tr("{shown} of {all}")
-            self.status.set_figure(
-                "points", words.format(shown=f"{scene.shown_count:,}", all=f"{scene.point_count:,}")
-            )
-        return scene.shown_count
+            self.status.set_figure("points", words.format(shown=f"{shown:,}", all=f"{count:,}"))
+        return shown
 
     @property
     def has_scene(self) -> bool:
@@ -222,11 +219,19 @@ class RunDisplay(QWidget):
         has_room = not self.is_comparing or self.width() >= WIDE
         self._images.setVisible(self._shows_images and has_room)
 
-    def _set_depth(self, position: int) -> None:
-        keyframe = self._keyframes[position]
+    def _set_depths(self, positions: Sequence[int]) -> None:
         words = tr("Keyframe {keyframe}, frame {frame}")
-        name = words.format(keyframe=position + 1, frame=keyframe.index + 1)
-        self.depth_view.set_keyframe(position, keyframe.depth, keyframe.confidence, name)
+        self.depth_view.set_keyframes(
+            {
+                position: DepthMaps(
+                    keyframe.depth,
+                    keyframe.confidence,
+                    words.format(keyframe=position + 1, frame=keyframe.index + 1),
+                )
+                for position in positions
+                for keyframe in [self._keyframes[position]]
+            }
+        )
 
     def _sync_depth(self) -> None:
         """Keyframes that were taken back have no depth to turn to, until they are back again."""
@@ -235,9 +240,7 @@ class RunDisplay(QWidget):
         known = self.depth_view.positions
         for position in known - there:
             self.depth_view.remove_keyframe(position)
-        for position in sorted(there - known):
-            if position < len(self._keyframes):
-                self._set_depth(position)
+        self._set_depths([place for place in there - known if place < len(self._keyframes)])
 
     def _on_depth(self, position: int | None) -> None:
         self._depth_panel.set_note("" if position is None else self.depth_view.words)
