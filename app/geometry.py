@@ -14,6 +14,8 @@ Floats = NDArray[np.floating[Any]]
 
 # A field of view outside of these (radians) has no finite, positive focal length.
 _FOV_LIMITS = (0.02, np.pi - 0.02)
+# Both ends of each edge of a camera's pyramid: 0 is its tip, 1 to 4 are the corners of its base.
+_EDGES = [0, 1, 0, 2, 0, 3, 0, 4, 1, 2, 2, 3, 3, 4, 4, 1]
 
 
 def quaternion_to_matrix(quaternion: Floats) -> Floats:
@@ -95,10 +97,7 @@ def frustum(intrinsic: Floats, size: tuple[int, int], length: float) -> Floats:
     height, width = size
     corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], np.float64)
     base = length * corners @ np.linalg.inv(intrinsic).T
-    tip = np.zeros(3)
-    ends = [end for corner in base for end in (tip, corner)]
-    ends += [end for pair in zip(base, np.roll(base, -1, axis=0), strict=True) for end in pair]
-    return np.array(ends, np.float32)
+    return np.concatenate([np.zeros((1, 3)), base])[_EDGES].astype(np.float32)
 
 
 def transform_points(transform: Floats, points: Floats) -> Floats:

@@ -45,7 +45,6 @@ def measure(source: str, bundle: Path, open_source: OpenSource, meter: Meter, vi
         raise AppError("the window did not start")
 
     def on_grown(growth: Growth) -> None:
-        # After the window's own slot, so the scene has the points by now.
         since = time.perf_counter() - growth.accepted - max(growth.latencies, default=0.0)
         meter.note(growth, [latency + since for latency in growth.latencies])
 
@@ -58,7 +57,7 @@ def measure(source: str, bundle: Path, open_source: OpenSource, meter: Meter, vi
     until_end = QEventLoop()
     session.began.connect(watch.start)
     session.frame_ready.connect(meter.frame_ready)
-    session.grown.connect(on_grown)
+    window.display.growth_shown.connect(on_grown)
     session.assessed.connect(lambda accuracy, lane: meter.assessed(lane, accuracy))
     session.warned.connect(meter.warned)
     session.failed.connect(meter.failed)

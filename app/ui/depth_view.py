@@ -1,5 +1,6 @@
 """Shows the depth or the confidence of the keyframes in colours, one at a time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,10 +28,14 @@ STRAYS = 0.02
 
 
 @dataclass(frozen=True)
-class _Entry:
+class DepthMaps:
+    """What there is to show of a keyframe: z-depth [H,W] (0 unknown), confidence [H,W], and its
+    name.
+    """
+
     depth: NDArray[np.float32]
-    confidence: NDArray[np.float32] | None
-    name: str
+    confidence: NDArray[np.float32] | None = None
+    name: str = ""
 
 
 class DepthView(QWidget):
@@ -45,7 +50,7 @@ class DepthView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._entries: dict[int, _Entry] = {}
+        self._entries: dict[int, DepthMaps] = {}
         self._shown: int | None = None
         self._range = (1.0, 2.0)
         self._picture = ImageView(tr("Depth appears with the first keyframes"), self)
@@ -89,23 +94,23 @@ class DepthView(QWidget):
     @property
     def words(self) -> str:
         """Name of the keyframe that is shown."""
-        return "" if self._shown is None else self._entries[self._shown].name
+        if self._shown is None:
+            return ""
+        name = self._entries[self._shown].name
+        return name or tr("Keyframe {number}").format(number=self._shown + 1)
 
-    def set_keyframe(
-        self,
-        position: int,
-        depth: NDArray[np.float32],
-        confidence: NDArray[np.float32] | None = None,
-        name: str = "",
-    ) -> None:
-        """Take over a keyframe: z-depth [H,W] (0 unknown), confidence [H,W], and its name."""
+    def set_keyframes(self, keyframes: Mapping[int, DepthMaps]) -> None:
+        """Take over keyframes by position. However many, one picture is made at most."""
+        if not keyframes:
+            return
         was_newest = self._shown is None or self._shown == max(self._entries)
-        name = name or tr("Keyframe {number}").format(number=position + 1)
-        self._entries[position] = _Entry(depth, confidence, name)
+        self._entries.update(keyframes)
         if was_newest:
             self.show_keyframe(max(self._entries))
-        else:
+        elif self._shown in keyframes:
             self._refresh()
+        else:
+            self._refresh_pages()
 
     def remove_keyframe(self, position: int) -> None:
         """Forget a keyframe; its neighbour is shown in its place."""
@@ -115,14 +120,14 @@ class DepthView(QWidget):
             left = max(earlier) if earlier else min(self._entries, default=None)
             self.show_keyframe(left)
         else:
-            self._refresh()
+            self._refresh_pages()
 
     def set_depth(self, depth: NDArray[np.float32] | None) -> None:
         """Show one depth map [H,W] and no others; None: nothing."""
         self._entries.clear()
         self._shown = None
         if depth is not None:
-            self.set_keyframe(0, depth)
+            self.set_keyframes({0: DepthMaps(depth)})
         else:
             self.show_keyframe(None)
 
@@ -153,16 +158,10 @@ class DepthView(QWidget):
         entry = self._entries.get(self._shown) if self._shown is not None else None
         self._top.setVisible(entry is not None)
         self._legend.setVisible(entry is not None)
-        if entry is None or self._shown is None:
+        self._refresh_pages()
+        if entry is None:
             self._picture.set_image(None)
             return
-        order = sorted(self._entries)
-        self.previous.setEnabled(self._shown != order[0])
-        self.next.setEnabled(self._shown != order[-1])
-        for widget in (self.previous, self.next, self.name):
-            widget.setVisible(len(order) > 1)
-        self.name.setText(f"{order.index(self._shown) + 1} / {len(order)}")
-        self.name.setToolTip(entry.name)
         name = MAPS[self.map.currentIndex()]
         shows_depth = self.what.currentIndex() == 0 or entry.confidence is None
         self.what.setEnabled(entry.confidence is not None)
@@ -179,6 +178,18 @@ class DepthView(QWidget):
             self._picture.set_image(color_confidence(entry.confidence, name))
             self._near.setText(tr("unsure"))
             self._far.setText(tr("sure"))
+
+    def _refresh_pages(self) -> None:
+        """Say which of the keyframes is shown, and where one can turn from there."""
+        if self._shown is None:
+            return
+        order = sorted(self._entries)
+        self.previous.setEnabled(self._shown != order[0])
+        self.next.setEnabled(self._shown != order[-1])
+        for widget in (self.previous, self.next, self.name):
+            widget.setVisible(len(order) > 1)
+        self.name.setText(f"{order.index(self._shown) + 1} / {len(order)}")
+        self.name.setToolTip(self.words)
 
     def _show_depth(self, depth: NDArray[np.float32], name: str) -> None:
         if self.lock.isChecked():

@@ -5,12 +5,15 @@ window's in between. All views share one painter, since pygfx keeps state that t
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal
+
+from app.ui.slices import Task, work_off
 
 Pass = tuple[Callable[[], Any], Callable[[Any], None]]
 """What to do in the painter's thread, and what to do in the window's with its result."""
@@ -29,12 +32,14 @@ class Painter(QObject):
         self._running: Future[Any] | None = None
         self._show: Callable[[Any], None] = lambda result: None
         self._waiting: list[Callable[[], Pass | None]] = []
-        self._changes: list[Callable[[], object]] = []
+        self._changes: deque[Task] = deque()
         self._finished.connect(self._on_finished, Qt.ConnectionType.QueuedConnection)
 
-    def change(self, do: Callable[[], object]) -> None:
-        """Change what is drawn: at once, or as soon as the pass that is being drawn is done."""
-        if self._running is None:
+    def change(self, do: Task) -> None:
+        """Change what is drawn: at once, or after the pass that is being drawn and the changes
+        that wait for it, a slice of them in each turn of the event loop.
+        """
+        if self._running is None and not self._changes:
             do()
         else:
             self._changes.append(do)
@@ -53,7 +58,27 @@ class Painter(QObject):
         self.finish()
 
     def finish(self) -> None:
-        """Wait for the pass that is being drawn, and show it."""
+        """Wait for the pass that is being drawn, show it, and make all changes that wait for it."""
+        self._end_pass()
+        while self._changes:
+            self._changes.popleft()()
+
+    def call(self, do: Callable[[], Any]) -> Any:
+        """Do something in the painter's thread and wait for its result. Raises what it raises."""
+        self.finish()
+        return self._thread.submit(do).result()
+
+    def _go_on(self) -> None:
+        if self._running is not None:
+            return
+        work_off(self._changes)
+        if self._changes:
+            self._finished.emit()
+            return
+        while self._running is None and self._waiting:
+            self._start(self._waiting.pop(0))
+
+    def _end_pass(self) -> None:
         running, self._running = self._running, None
         if running is None:
             return
@@ -64,18 +89,6 @@ class Painter(QObject):
         else:
             self._show(result)
         self._show = lambda result: None
-        changes, self._changes = self._changes, []
-        for do in changes:
-            do()
-
-    def call(self, do: Callable[[], Any]) -> Any:
-        """Do something in the painter's thread and wait for its result. Raises what it raises."""
-        self.finish()
-        return self._thread.submit(do).result()
-
-    def _go_on(self) -> None:
-        while self._running is None and self._waiting:
-            self._start(self._waiting.pop(0))
 
     def _start(self, begin: Callable[[], Pass | None]) -> None:
         task = begin()
@@ -88,7 +101,7 @@ class Painter(QObject):
     def _on_finished(self) -> None:
         # What was waited for is done with already, and another pass may be under way.
         if self._running and self._running.done():
-            self.finish()
+            self._end_pass()
         self._go_on()
 
 

@@ -78,6 +78,7 @@ class RunControl(QObject):
         self.keyframes: Sequence[Keyframe] = []
         self.session: Session | None = None
         self._display = display
+        display.growth_shown.connect(self.grown)
         self._start_engine = start_engine
         self._order: Order | None = None
         self._started = 0.0
@@ -165,7 +166,6 @@ class RunControl(QObject):
         if growth.lane == 0:
             self.growth, self.keyframes = growth, growth.keyframes
             self._display.show_growth(growth, packed)
-            self.grown.emit()
 
     def _on_interrupted(self, message: str) -> None:
         advice = tr("Plug the camera in again, then press Resume.")
@@ -183,6 +183,7 @@ class RunControl(QObject):
         session, order = self.session, self._order
         assert session is not None
         assert order is not None
+        self._display.finish_growth()
         latest = session.latest_frame()
         if order.compares and self._display.is_comparing:
             panel = self._display.comparison()

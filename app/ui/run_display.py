@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtCore import QByteArray, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QProgressBar, QSplitter, QVBoxLayout, QWidget
 
@@ -14,7 +15,7 @@ from app.reconstruction import Keyframe
 from app.reconstruction.truth import Accuracy
 from app.ui import style
 from app.ui.compare import ComparePanel
-from app.ui.depth_view import DepthView
+from app.ui.depth_view import DepthMaps, DepthView
 from app.ui.hints import accuracy_words
 from app.ui.image_view import ImageView
 from app.ui.panels import Panel, StatusBar
@@ -22,6 +23,7 @@ from app.ui.reasons import reason_words
 from app.ui.scene import SceneKeyframe
 from app.ui.scene_panel import ScenePanel
 from app.ui.session import Beginning, Growth
+from app.ui.slices import Slices
 from app.ui.texts import tr
 from app.ui.timeline import Timeline
 
@@ -35,6 +37,9 @@ WIDE = 1500
 class RunDisplay(QWidget):
     """Video, depth and the 3D view side by side, progress on top, figures below."""
 
+    growth_shown = Signal(object)
+    """All views have what a Growth brought."""
+
     def __init__(self, export: Callable[[], None]) -> None:
         """export: called when the user asks for what is shown as a file."""
         super().__init__()
@@ -47,6 +52,7 @@ class RunDisplay(QWidget):
         self._comparison: ComparePanel | None = None
         self._shows_images = True
         self._keyframes: Sequence[Keyframe] = []
+        self._slices = Slices(self)
         self.view.scene.keyframes_changed.connect(self._sync_depth)
         self.depth_view.shown_changed.connect(self._on_depth)
 
@@ -115,27 +121,26 @@ class RunDisplay(QWidget):
         self.progress.setValue(frame.index + 1)
 
     def show_growth(self, growth: Growth, packed: dict[int, SceneKeyframe]) -> None:
-        """What one window of views brought, and its keyframes as the 3D view takes them."""
-        for moved in growth.moved:
-            self.view.scene.set_pose(*moved)
-        for position, keyframe in packed.items():
-            self.view.scene.add_packed(position, keyframe)
-        scaled = [place for place, _, factor in growth.moved if factor != 1]
-        self.show_depths(growth.keyframes, [*scaled, *(view.position for view in growth.views)])
-        latency = time.perf_counter() - growth.accepted
-        speed = tr("{value} views/s").format(value=f"{growth.views_per_second:.1f}")
-        self.status.set_figure("keyframes", f"{len(growth.keyframes)}")
-        self.status.set_figure("speed", speed)
-        self.status.set_figure("latency", f"{latency:.2f} s")
-        self.status.set_figure("memory", f"{growth.peak_memory / 2**20:.0f} MiB")
+        """What one window of views brought, and its keyframes as the 3D view takes them.
+
+        A closed loop may change all keyframes: they are taken over in slices, see `growth_shown`.
+        """
+        scene = self.view.scene
+        self._slices.add(
+            *(partial(scene.set_pose, *moved) for moved in growth.moved),
+            *(partial(scene.add_packed, *item) for item in packed.items()),
+            partial(self._end_growth, growth),
+        )
+
+    def finish_growth(self) -> None:
+        """Take over at once what is left of a growth."""
+        self._slices.finish()
 
     def show_depths(self, keyframes: Sequence[Keyframe], changed: Sequence[int]) -> None:
         """Take over all keyframes as they are now; changed: positions of new and changed ones."""
         self._keyframes = keyframes
         removed = self.view.scene.scene.removed
-        for position in changed:
-            if position not in removed:
-                self._set_depth(position)
+        self._set_depths([position for position in changed if position not in removed])
 
     def comparison(self) -> ComparePanel:
         """Where two models are compared, made when it is needed first."""
@@ -187,12 +192,11 @@ class RunDisplay(QWidget):
     def count_points(self) -> int:
         """Bring the figure of the points up to date; returns how many are shown."""
         scene = self.view.scene.scene
-        if scene.point_count:
+        shown, count = scene.shown_count, scene.point_count
+        if count:
             words = tr("{shown} of {all}")
-            self.status.set_figure(
-                "points", words.format(shown=f"{scene.shown_count:,}", all=f"{scene.point_count:,}")
-            )
-        return scene.shown_count
+            self.status.set_figure("points", words.format(shown=f"{shown:,}", all=f"{count:,}"))
+        return shown
 
     @property
     def has_scene(self) -> bool:
@@ -217,16 +221,38 @@ class RunDisplay(QWidget):
         if not state.isEmpty():
             self._middle.restoreState(state)
 
+    def _end_growth(self, growth: Growth) -> None:
+        scaled = [place for place, _, factor in growth.moved if factor != 1]
+        for position in scaled:
+            # The depth from before the loop would be kept for nothing else.
+            self.view.scene.scene.keyframes[position].depth = growth.keyframes[position].depth
+        self.show_depths(growth.keyframes, [*scaled, *(view.position for view in growth.views)])
+        latency = time.perf_counter() - growth.accepted
+        speed = tr("{value} views/s").format(value=f"{growth.views_per_second:.1f}")
+        self.status.set_figure("keyframes", f"{len(growth.keyframes)}")
+        self.status.set_figure("speed", speed)
+        self.status.set_figure("latency", f"{latency:.2f} s")
+        self.status.set_figure("memory", f"{growth.peak_memory / 2**20:.0f} MiB")
+        self.growth_shown.emit(growth)
+
     def _arrange(self) -> None:
         """A comparison has images of its own, and needs the room in all but wide windows."""
         has_room = not self.is_comparing or self.width() >= WIDE
         self._images.setVisible(self._shows_images and has_room)
 
-    def _set_depth(self, position: int) -> None:
-        keyframe = self._keyframes[position]
+    def _set_depths(self, positions: Sequence[int]) -> None:
         words = tr("Keyframe {keyframe}, frame {frame}")
-        name = words.format(keyframe=position + 1, frame=keyframe.index + 1)
-        self.depth_view.set_keyframe(position, keyframe.depth, keyframe.confidence, name)
+        self.depth_view.set_keyframes(
+            {
+                position: DepthMaps(
+                    keyframe.depth,
+                    keyframe.confidence,
+                    words.format(keyframe=position + 1, frame=keyframe.index + 1),
+                )
+                for position in positions
+                for keyframe in [self._keyframes[position]]
+            }
+        )
 
     def _sync_depth(self) -> None:
         """Keyframes that were taken back have no depth to turn to, until they are back again."""
@@ -235,9 +261,7 @@ class RunDisplay(QWidget):
         known = self.depth_view.positions
         for position in known - there:
             self.depth_view.remove_keyframe(position)
-        for position in sorted(there - known):
-            if position < len(self._keyframes):
-                self._set_depth(position)
+        self._set_depths([place for place in there - known if place < len(self._keyframes)])
 
     def _on_depth(self, position: int | None) -> None:
         self._depth_panel.set_note("" if position is None else self.depth_view.words)

@@ -250,7 +250,8 @@ class Scene:
         return inside
 
     def _count(self, keyframe: SceneKeyframe) -> int:
-        shown = [flags for flags in range(8) if not flags & self.mask_bits]
+        hidden = self.mask_bits
+        shown = [flags for flags in range(8) if not flags & hidden]
         count = int(keyframe.counts[shown, self.threshold].sum())
         if self.crop is None or self._inside(keyframe.to_world(keyframe.extent)).all():
             return count

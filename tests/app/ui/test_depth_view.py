@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app.reconstruction.cloud import confidence_rank
-from app.ui.depth_view import DepthView
+from app.ui.depth_view import DepthMaps, DepthView
 from app.ui.ramp import MAPS, colored
 
 SIZE = (24, 32)
@@ -28,7 +28,8 @@ def view(qt: QApplication) -> Iterator[DepthView]:
     view.show()
     for position in range(3):
         confidence = 1 + np.random.default_rng(position).random(SIZE).astype(np.float32)
-        view.set_keyframe(position, depth_map(1 + position, 3 + position), confidence)
+        maps = DepthMaps(depth_map(1 + position, 3 + position), confidence)
+        view.set_keyframes({position: maps})
     qt.processEvents()
     yield view
     view.close()
@@ -53,14 +54,31 @@ def test_it_shows_the_newest_until_the_user_turns_back(view: DepthView) -> None:
     assert view.shown == 1
     assert view.name.toolTip() == "Keyframe 2"
     assert view.name.text() == "2 / 3"
-    view.set_keyframe(3, depth_map(1, 2))
+    view.set_keyframes({3: DepthMaps(depth_map(1, 2))})
     assert view.shown == 1, "who looks at a keyframe keeps it"
     click(view.next)
     click(view.next)
     assert view.shown == 3
     assert not view.next.isEnabled()
-    view.set_keyframe(4, depth_map(1, 2))
+    view.set_keyframes({4: DepthMaps(depth_map(1, 2))})
     assert view.shown == 4
+
+
+def test_however_many_keyframes_change_one_picture_is_made(
+    view: DepthView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(view._picture, "set_image", made.append)
+    view.set_keyframes({position: DepthMaps(depth_map(1, 2)) for position in range(20)})
+    assert view.shown == 19
+    assert len(made) == 1
+    click(view.previous)
+    made.clear()
+    view.set_keyframes({position: DepthMaps(depth_map(2, 3)) for position in range(18)})
+    assert not made, "what is shown has not changed"
+    view.set_keyframes({18: DepthMaps(depth_map(2, 3)), 20: DepthMaps(depth_map(2, 3))})
+    assert len(made) == 1
+    assert view.name.text() == "19 / 21"
 
 
 def test_a_locked_range_is_shared_by_all(view: DepthView) -> None:
@@ -113,7 +131,7 @@ def test_depth_that_is_unknown_everywhere_shows_the_hint(view: DepthView) -> Non
     assert view._picture._image is None
     view.clear()
     assert view.shown is None
-    view.set_keyframe(0, depth_map(1, 2))
+    view.set_keyframes({0: DepthMaps(depth_map(1, 2))})
     assert view._picture._image is not None
 
 
