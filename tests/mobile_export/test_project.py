@@ -294,6 +294,15 @@ def test_only_an_earlier_project_is_replaced(
     assert (project / "README.md").exists()
 
 
+def test_a_place_that_cannot_be_written_is_named_as_it_was_given(
+    make_bundle: MakeBundle, tmp_path: Path
+) -> None:
+    out = tmp_path / "file" / "project"
+    out.parent.write_text("not a folder")
+    with pytest.raises(OSError, match=rf"^{re.escape(str(out))}: cannot be written: Not a dir"):
+        write_project("android", make_bundle(), out)
+
+
 def test_command(make_bundle: MakeBundle, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     bundle, out = str(make_bundle()), str(tmp_path / "project")
     assert main(["project", "android", bundle, "--out", out]) == 0
