@@ -22,7 +22,7 @@ class Sharing(QObject):
     def __init__(self, view: SceneView, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._view = view
-        self._shares: _Shares | None = None
+        self._shares: Shares | None = None
         self._shown: list[int] = []
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="sharing")
         self._packed.connect(self._take)
@@ -31,7 +31,7 @@ class Sharing(QObject):
     def begin(self, keyframes: Sequence[Keyframe]) -> None:
         """The view has all of these keyframes, fused, and no run will change them."""
         fuse = self._view.scene.fuse
-        self._shares = _Shares(keyframes, fuse) if fuse and keyframes else None
+        self._shares = Shares(keyframes, fuse) if fuse and keyframes else None
         self._shown = [*range(len(keyframes))]
         self._refresh()
 
@@ -61,12 +61,12 @@ class Sharing(QObject):
 
         self._executor.submit(work)
 
-    def _take(self, shares: _Shares, position: int, packed: SceneKeyframe) -> None:
+    def _take(self, shares: Shares, position: int, packed: SceneKeyframe) -> None:
         if shares is self._shares:
             self._view.add_packed(position, packed)
 
 
-class _Shares:
+class Shares:
     """What each keyframe of a reconstruction has in the view, for one thread."""
 
     def __init__(self, keyframes: Sequence[Keyframe], fuse: float) -> None:
