@@ -69,10 +69,14 @@ class FusedCloud:
 
         keyframe: as it was added, or since then moved or scaled as a whole.
         """
+        self.look_at(position)
+        return _cloud(keyframe, self._owned[position][1])
+
+    def look_at(self, position: int) -> None:
+        """Forget the cells that a keyframe lost since it was added or looked at last."""
         cells, claims = self._owned[position]
         kept = np.flatnonzero(self._table.get(cells) == claims)
         self._owned[position] = cells[kept], claims[kept]
-        return _cloud(keyframe, claims[kept])
 
     def preview(self, position: int, keyframe: Keyframe) -> PointCloud:
         """The points that a keyframe would see better than all that were added."""
@@ -101,6 +105,8 @@ def fuse_keyframes(keyframes: Mapping[int, Keyframe], fraction: float) -> FusedC
     fused = FusedCloud(fraction)
     for position, keyframe in keyframes.items():
         fused.add(position, keyframe)
+    for position in keyframes:
+        fused.look_at(position)
     return fused
 
 

@@ -12,7 +12,7 @@ from app.capture import Frame
 from app.compare import Lane
 from app.compare.run import lane_of
 from app.errors import AppError
-from app.reconstruction import Keyframe
+from app.reconstruction import Keyframe, fuse_keyframes
 from app.sessions import Session, open_session
 from app.ui.run_display import RunDisplay
 from app.ui.scene import SceneKeyframe, packed_keyframe
@@ -93,7 +93,12 @@ class Recording(QObject):
         except AppError as error:
             self.failed.emit(str(error))
             return
-        packed = map(packed_keyframe, keyframes)
+        fuse = self._display.view.scene.scene.fuse
+        fused = fuse_keyframes(dict(enumerate(keyframes)), fuse) if fuse else None
+        packed = [
+            packed_keyframe(keyframe, fused.cloud(at, keyframe) if fused is not None else None)
+            for at, keyframe in enumerate(keyframes)
+        ]
         self._read.emit(session, list(zip(keyframes, packed, strict=True)))
 
     def _on_read(self, session: Session, keyframes: list[tuple[Keyframe, SceneKeyframe]]) -> None:

@@ -28,6 +28,7 @@ from app.ui.recording import new_session_folder
 from app.ui.run_control import Order, RunControl
 from app.ui.run_display import RunDisplay
 from app.ui.settings import Settings
+from app.ui.sharing import Sharing
 from app.ui.texts import tr
 
 WHILE_IDLE = (
@@ -71,6 +72,7 @@ class MainWindow(QMainWindow):
         self.display = RunDisplay(self._ask_export)
         self.view, self.status = self.display.view, self.display.status
         self.runs = RunControl(self.display, start_engine, self)
+        self.sharing = Sharing(self.view.scene, self)
         self.opener = Opener(self.sources, self.models, self.display, open_source, self)
         root = QWidget()
         layout = QVBoxLayout(root)
@@ -124,6 +126,7 @@ class MainWindow(QMainWindow):
             self.plan.use_views(views)
         recorded = self.opener.recording.lane() if self.compare.takes_recording else None
         self.opener.recording.keep_for(source.value)
+        self.sharing.end()
         self.runs.start(
             Order(
                 source,
@@ -163,6 +166,7 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         self.runs.abandon()
         self.display.close_work()
+        self.sharing.close()
         self.exporter.close()
         self.plan.stop()
         self.opener.recording.wait()
@@ -182,6 +186,7 @@ class MainWindow(QMainWindow):
 
     def _on_run_ended(self) -> None:
         growth = self.runs.growth
+        self.sharing.begin(self.runs.keyframes)
         # A shorter run had only smaller windows, and says nothing about these.
         if growth and len(growth.keyframes) >= self.plan.views:
             self.plan.remember(growth.views_per_second, growth.peak_memory)
@@ -231,6 +236,7 @@ class MainWindow(QMainWindow):
 
     def _on_opened(self) -> None:
         self.runs.keyframes = self.opener.recording.keyframes
+        self.sharing.begin(self.runs.keyframes)
         self._offer_recording()
         self._say(tr("Session opened"))
 

@@ -270,7 +270,7 @@ def test_an_interrupted_camera_is_written(
     summary = json.loads((out / "summary.json").read_text())
     assert summary["keyframes"] >= 1
     assert summary["ended_by"] is None
-    assert summary["settings"]["fuse"] == 0.005
+    assert summary["settings"]["fuse"] == 0.01
     assert (out / "cloud.ply").is_file()
 
 

@@ -18,6 +18,7 @@ from app.live import Growth
 from app.reconstruction import Keyframe, keyframe_cloud
 from app.ui.scene import Scene, SceneKeyframe
 from app.ui.session import Session
+from app.ui.sharing import Shares
 
 
 class Walk:
@@ -114,6 +115,8 @@ def test_the_file_has_what_the_window_shows(
     scene.masks = frozenset({"black"})
     scene.hidden = {2}
     scene.removed = [8]
+    if scene.fuse:
+        scene.keyframes |= dict(Shares(keyframes, scene.fuse).change(scene.shown_positions))
     scene.crop = ((-0.91, -9.0, 0.53), (0.87, 9.0, 9.0))
     shown = scene.shown_cloud()
     assert 0 < len(shown.points) == scene.shown_count < whole
