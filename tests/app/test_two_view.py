@@ -91,7 +91,7 @@ def test_errors_are_as_large_as_they_are_said_to_be() -> None:
         shift = np.linalg.norm(found.rotation.T @ found.translation - TURN.T @ SHIFT)
         ratios.append([angle**2 / 3, (shift / found.sigma_shift) ** 2 / 3])
     assert (np.mean(ratios, axis=0) < 2).all()
-    assert (np.mean(ratios, axis=0) > 0.1).all()
+    assert (np.mean(ratios, axis=0) > 0.03).all()
 
 
 def test_matches_in_the_middle_only_say_less() -> None:
