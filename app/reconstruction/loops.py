@@ -69,8 +69,8 @@ def verify_loop(first: View, second: View) -> RelativePose | None:
 def _fits(first: View, second: View, loop: RelativePose) -> bool:
     """Whether the second image and depth, seen from the first camera, are those of the first."""
     lens = second.keyframe.intrinsic
-    points = first.keyframe.camera_points()[::COARSE, ::COARSE]
-    points = (points @ loop.rotation.T + loop.translation) @ lens.T
+    own = first.keyframe.camera_points()[::COARSE, ::COARSE]
+    points = (own @ loop.rotation.T + loop.translation) @ lens.T
     z = points[..., 2]
     # What lies beside the camera is very far outside of the picture.
     pixels = points[..., :2] / np.where(z > 0, z, np.inf)[..., None] / COARSE

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.geometry import Floats, quaternion_to_matrix, rotation_angle
 
@@ -96,7 +97,9 @@ def optimize(nodes: Sequence[Node], steps: Sequence[Edge], loops: Sequence[Edge]
     return [Node(r, c, float(s)) for r, c, s in zip(rotation, centre, log_scale, strict=True)]
 
 
-def solve_differences(first: Floats, second: Floats, weight: Floats, wanted: Floats) -> Floats:
+def solve_differences(
+    first: NDArray[np.int64], second: NDArray[np.int64], weight: Floats, wanted: Floats
+) -> Floats:
     """Values [nodes,C], 0 for the first node, whose differences along the edges come nearest to
     `wanted` [edges,C] by least squares of that weight [edges].
 

@@ -69,6 +69,8 @@ def relative_pose(
     for _ in range(_ROUNDS):
         tried = unknown + _DERIVATIVE * np.eye(_UNKNOWNS + 1, _UNKNOWNS, -1)
         off, *others = match.residual(rotation, tried)
+        if not np.isfinite(others).all():
+            return None
         slope = np.stack([(other - off) / _DERIVATIVE for other in others], -1)
         slope, along = slope[..., :-1], slope[..., -1]
         covariance = _DEPTH**2 * along[:, :, None] * along[:, None]
@@ -83,7 +85,7 @@ def relative_pose(
         step = np.linalg.solve(information, -weighted.T @ off.ravel() - _PRIOR * unknown[:-1])
         unknown[:-1] += step
         rotation, unknown[:3] = cv2.Rodrigues(step[:3])[0] @ rotation, 0
-    if not (np.median(distance) <= _MEDIAN and np.isfinite(unknown).all()):
+    if np.median(distance) > _MEDIAN:
         return None
     spread = np.linalg.inv(information)
     # The second camera is at -R^T t: it moves with both.
