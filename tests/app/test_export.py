@@ -67,7 +67,8 @@ def test_thinning_averages_each_cell() -> None:
 
 
 def test_ply_reads_back(keyframes: list[Keyframe], tmp_path: Path) -> None:
-    o3d = pytest.importorskip("open3d")
+    import open3d as o3d
+
     cloud = build_cloud(keyframes, quantile=0.2)
     write_ply(tmp_path / "cloud.ply", cloud, ["made by: python -m app été\nend_header"])
     read = o3d.io.read_point_cloud(str(tmp_path / "cloud.ply"))
