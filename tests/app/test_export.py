@@ -21,6 +21,7 @@ from app.geometry import quaternion_to_matrix
 from app.reconstruction import Keyframe, PointCloud, build_cloud, keyframe_cloud
 from app.reconstruction.cloud import average_cells, cell_numbers, confidence_rank, depth_edges
 from app.reconstruction.picture import render_picture
+from app.reconstruction.truth import find_truth
 
 
 @pytest.fixture
@@ -104,6 +105,13 @@ def test_all_files_of_a_reconstruction(keyframes: list[Keyframe], tmp_path: Path
         assert_allclose(entry["K"], keyframe.intrinsic, atol=1e-4)
         assert (entry["h"], entry["w"]) == SIZE
     assert len(list((tmp_path / "depth_color").iterdir())) == 4
+
+
+def test_a_reconstruction_is_not_the_truth_of_its_own_images(
+    keyframes: list[Keyframe], tmp_path: Path
+) -> None:
+    write_reconstruction(tmp_path, Selection(keyframes))
+    assert find_truth(str(tmp_path / "rgb")) is None
 
 
 def test_a_reconstruction_is_read_again(keyframes: list[Keyframe], tmp_path: Path) -> None:
