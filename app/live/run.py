@@ -18,7 +18,7 @@ from app.live.events import Beginning, Growth, Listener
 from app.live.lane import Lane
 from app.live.reader import Reader
 from app.reconstruction import FUSE, Keyframe
-from app.reconstruction.truth import find_truth
+from app.reconstruction.truth import Truth, find_truth
 from app.sessions import ContinuedSource, SessionWriter, is_session, open_session
 
 OpenSource = Callable[[str, Callable[[str], None]], FrameSource]
@@ -201,7 +201,14 @@ class LiveRun:
         self._capture(source, lanes, self._limit or (self._camera_limit if is_live else None))
         for lane in lanes:
             if truth and lane.keyframes and not self._abandoned:
-                self._listener.assessed(lane.index, truth.compare(lane.keyframes))
+                self._assess(lane, truth)
+
+    def _assess(self, lane: Lane, truth: Truth) -> None:
+        try:
+            self._listener.assessed(lane.index, truth.compare(lane.keyframes))
+        except AppError as error:
+            # What was reconstructed is no worse for it.
+            self._listener.warned(f"{error}: not compared with the truth")
 
     def _capture(self, source: FrameSource, lanes: list[Lane], limit: int | None) -> None:
         reader = Reader(source, self._listener, self._record, self._every, limit)

@@ -44,7 +44,10 @@ class Truth:
         """Raises AppError when the file is not of that form."""
         self._folder = file.parent
         try:
-            frames = json.loads(file.read_text("utf-8"))["frames"]
+            document = json.loads(file.read_text("utf-8"))
+            frames = document["frames"]
+            # What this program reconstructed looks alike, but its depth is not in millimetres.
+            self.is_estimate = "depth_scale" in document
             self._poses = [np.array(frame["c2w"], np.float64).reshape(4, 4) for frame in frames]
             self._depths = [frame.get("depth") for frame in frames]
             # A folder of images is matched by file name, a video by the number of the frame.
@@ -101,12 +104,15 @@ class Truth:
 
 def find_truth(source: str) -> Truth | None:
     """The truth in `cameras.json` beside a video file or image folder, if there is one; of a
-    session, the truth of what was recorded.
+    session, the truth of what was recorded. Never the cameras of a reconstruction.
     """
     if is_session(source):
         source = read_header(source).source
     file = Path(source).resolve().parent / "cameras.json"
-    return Truth(file) if Path(source).exists() and file.is_file() else None
+    if not Path(source).exists() or not file.is_file():
+        return None
+    truth = Truth(file)
+    return None if truth.is_estimate else truth
 
 
 def depth_errors(

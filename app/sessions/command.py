@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -23,12 +22,10 @@ from app.capture import (
     default_selector,
     open_source,
 )
+from app.live.terminal import REOPEN_INTERVAL, warn
 from app.sessions.layout import is_session
 from app.sessions.reader import read_header
 from app.sessions.writer import SessionWriter
-
-# Between two attempts to find a camera again (seconds).
-_PATIENCE = 1.0
 
 
 def add_parsers(commands: Any, reconstruct: argparse.ArgumentParser) -> None:
@@ -58,7 +55,7 @@ def add_parsers(commands: Any, reconstruct: argparse.ArgumentParser) -> None:
 
 def record(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     """Run `record`; AppError if it cannot be done, and when the disk is full."""
-    with closing(open_source(arguments.source, _warn)) as source:
+    with closing(open_source(arguments.source, warn)) as source:
         frames, keyframes = _record(source, arguments, argv)
     print(f"recorded   {frames} frames, {keyframes} of them keyframes")
     print(f"written    {Path(arguments.out).resolve()}")
@@ -130,19 +127,15 @@ def _going_on(source: FrameSource) -> Iterator[Frame]:
             yield from source
             return
         except SourceInterrupted as error:
-            _warn(f"{error}; waiting for it, Ctrl-C ends the recording")
+            warn(f"{error}; waiting for it, Ctrl-C ends the recording")
         _wait_for(source)
 
 
 def _wait_for(source: FrameSource) -> None:
     while True:
-        time.sleep(_PATIENCE)
+        time.sleep(REOPEN_INTERVAL)
         try:
             source.reopen()
             return
         except SourceError:
             continue
-
-
-def _warn(text: str) -> None:
-    tqdm.write(f"warning: {text}", file=sys.stderr)

@@ -184,6 +184,18 @@ def test_bad_truth(
     assert_refused(status, out, capsys, "cameras.json")
 
 
+def test_truth_of_something_else(
+    tiny_bundle: Path, toy_folder: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (toy_folder.parent / "cameras.json").write_text('{"frames": []}')
+    options = ("--bundle", tiny_bundle, "--out", out, "--threads", 1, "--max-keyframes", 2)
+    assert run(toy_folder, *options) == 0
+    assert "warning: no keyframe has a camera" in capsys.readouterr().err
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["accuracy"] is None
+    assert "no_settings" not in summary["settings"]
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system with room for half a reconstruction."""

@@ -21,6 +21,7 @@ from app.geometry import quaternion_to_matrix
 from app.reconstruction import Keyframe, build_cloud, keyframe_cloud
 from app.reconstruction.cloud import confidence_rank, depth_edges
 from app.reconstruction.picture import render_picture
+from app.reconstruction.truth import find_truth
 
 
 @pytest.fixture
@@ -56,7 +57,8 @@ def test_rank_is_even() -> None:
 
 
 def test_ply_reads_back(keyframes: list[Keyframe], tmp_path: Path) -> None:
-    o3d = pytest.importorskip("open3d")
+    import open3d as o3d
+
     cloud = build_cloud(keyframes, quantile=0.2)
     write_ply(tmp_path / "cloud.ply", cloud, ["made by: python -m app été\nend_header"])
     read = o3d.io.read_point_cloud(str(tmp_path / "cloud.ply"))
@@ -92,6 +94,13 @@ def test_all_files_of_a_reconstruction(keyframes: list[Keyframe], tmp_path: Path
         assert_allclose(entry["K"], keyframe.intrinsic, atol=1e-4)
         assert (entry["h"], entry["w"]) == SIZE
     assert len(list((tmp_path / "depth_color").iterdir())) == 4
+
+
+def test_a_reconstruction_is_not_the_truth_of_its_own_images(
+    keyframes: list[Keyframe], tmp_path: Path
+) -> None:
+    write_reconstruction(tmp_path, Selection(keyframes))
+    assert find_truth(str(tmp_path / "rgb")) is None
 
 
 def test_a_reconstruction_is_read_again(keyframes: list[Keyframe], tmp_path: Path) -> None:

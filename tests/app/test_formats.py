@@ -40,7 +40,8 @@ def point_of(keyframe: Keyframe) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("name", ["colmap", "colmap-text"])
 def test_colmap(name: str, selection: Selection, tmp_path: Path) -> None:
-    pycolmap = pytest.importorskip("pycolmap")
+    import pycolmap
+
     export_as(name, tmp_path / "model", selection)
     suffix = ".txt" if name == "colmap-text" else ".bin"
     assert (tmp_path / "model/sparse/0/cameras").with_suffix(suffix).is_file()
@@ -60,7 +61,8 @@ def test_colmap(name: str, selection: Selection, tmp_path: Path) -> None:
 
 
 def test_nerfstudio(selection: Selection, tmp_path: Path) -> None:
-    cv2 = pytest.importorskip("cv2")
+    from app.capture._cv2 import cv2
+
     export_as("nerfstudio", tmp_path / "scene", selection)
     document = json.loads((tmp_path / "scene/transforms.json").read_text())
     assert ORIGIN[0] in document["comments"]
@@ -82,7 +84,8 @@ def test_nerfstudio(selection: Selection, tmp_path: Path) -> None:
 
 
 def test_glb(selection: Selection, tmp_path: Path) -> None:
-    trimesh = pytest.importorskip("trimesh")
+    import trimesh
+
     export_as("glb", tmp_path / "scene.glb", selection)
     scene = trimesh.load(tmp_path / "scene.glb")
     points = scene.geometry["points"].vertices * [1, -1, -1]  # glTF has y up, z backward
@@ -96,7 +99,8 @@ def test_glb(selection: Selection, tmp_path: Path) -> None:
 
 
 def test_tum(selection: Selection, tmp_path: Path) -> None:
-    file_interface = pytest.importorskip("evo.tools.file_interface")
+    from evo.tools import file_interface
+
     export_as("tum", tmp_path / "path.txt", selection)
     path = file_interface.read_tum_trajectory_file(tmp_path / "path.txt")
     poses = [keyframe.world_from_camera for keyframe in selection.keyframes]
@@ -125,8 +129,8 @@ def smooth() -> Selection:
 
 @pytest.mark.parametrize(("name", "kind"), [("mesh", "ply"), ("mesh-glb", "glb")])
 def test_surface(name: str, kind: str, tmp_path: Path) -> None:
-    trimesh = pytest.importorskip("trimesh")
-    pytest.importorskip("open3d")
+    import trimesh
+
     path = tmp_path / "whatever.it.is.called"
     export_as(name, path, smooth())
     mesh = trimesh.load(path, file_type=kind, force="mesh")
@@ -138,7 +142,8 @@ def test_surface(name: str, kind: str, tmp_path: Path) -> None:
 
 
 def test_open3d_reads_the_surface_in_its_box(tmp_path: Path) -> None:
-    o3d = pytest.importorskip("open3d")
+    import open3d as o3d
+
     box = ((-0.4, -0.4, 1.0), (0.2, 0.3, 4.0))
     export_as("mesh", tmp_path / "mesh.ply", Selection(smooth().keyframes, crop=box))
     vertices = np.asarray(o3d.io.read_triangle_mesh(str(tmp_path / "mesh.ply")).vertices)
