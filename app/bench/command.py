@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from app.arguments import add_fuse, add_loops, add_windows, at_least, program
-from app.bench.measurement import Measurement, Meter, loop_summary, memory_slope
+from app.bench.measurement import Measurement, Meter, loop_summary, memory_growth
 from app.bench.played import PlayedSource
 from app.capture import FrameSource, open_source
 from app.capture.video import VideoSource
@@ -151,11 +151,14 @@ def _lines(result: Measurement) -> list[str]:
         _row("keyframe to points", latency_percentiles(result.latency)),
     ]
     lines += [_row(f"  {name}", values) for name, values in result.stage_percentiles().items()]
-    sizes = [size / 2**20 for _, size in result.memory] or [math.nan]
+    sizes = [look.bytes / 2**20 for look in result.memory] or [math.nan]
+    growth = memory_growth(result.memory)
     lines += [
         f"  memory     engine {result.peak_memory / 2**20:.0f} MiB at its peak; this process "
-        f"{sizes[0]:.0f} to {sizes[-1]:.0f} MiB, at most {max(sizes):.0f}, "
-        f"{memory_slope(result.memory):+.1f} MB/min over the second half",
+        f"{sizes[0]:.0f} to {sizes[-1]:.0f} MiB, at most {max(sizes):.0f}",
+        f"    later    {growth.per_minute:+.1f} MB/min over the second half, "
+        f"{growth.per_keyframe:+.2f} MB a keyframe, of which {result.keyframe_bytes / 1e6:.2f} are "
+        "its picture, depth and confidence",
     ]
     if accuracy := result.accuracy:
         depth = f"{accuracy.depth.abs_rel:.3f}" if accuracy.depth else "n/a"

@@ -4,9 +4,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.engine import Bundle
 from app.errors import AppError
@@ -17,15 +18,23 @@ MEMORY_INTERVAL = 0.5
 """Seconds between two looks at this process's memory."""
 
 
+class MemoryLook(NamedTuple):
+    """Resident size of this process, and how many keyframes there were, at a time in seconds."""
+
+    seconds: float
+    bytes: int
+    keyframes: int
+
+
 @dataclass
 class Measurement:
     """What one model did with a source. Times in seconds, sizes in bytes.
 
     latency: from the choice of each keyframe to its points; stages: of each window of views;
-    memory: (time, resident size) of this process; loop: turns of the window's event loop;
-    loop_work: of these, the processor time of its thread; idle_loop: turns of a loop with nothing
-    to do in a process beside it; held_up_by: what the loop was in while it was late, as shares of
-    that time.
+    memory: of this process; keyframe_bytes: of a keyframe's picture, depth and confidence;
+    loop: turns of the window's event loop; loop_work: of these, the processor time of its thread;
+    idle_loop: turns of a loop with nothing to do in a process beside it; held_up_by: what the loop
+    was in while it was late, as shares of that time.
     """
 
     bundle: Bundle
@@ -39,7 +48,8 @@ class Measurement:
     views_per_second: float = 0.0
     peak_memory: int = 0
     base_memory: int = 0
-    memory: list[tuple[float, int]] = field(default_factory=list)
+    memory: list[MemoryLook] = field(default_factory=list)
+    keyframe_bytes: int = 0
     accuracy: Accuracy | None = None
     warnings: list[str] = field(default_factory=list)
     failure: str = ""
@@ -73,8 +83,10 @@ class Measurement:
             "stage_seconds": self.stage_percentiles(),
             "engine_peak_bytes": self.peak_memory,
             "engine_base_bytes": self.base_memory,
-            "memory": [{"seconds": at, "bytes": size} for at, size in self.memory],
-            "memory_slope_mb_per_minute": memory_slope(self.memory),
+            "memory": [look._asdict() for look in self.memory],
+            "memory_mb_per_minute": memory_growth(self.memory).per_minute,
+            "memory_mb_per_keyframe": memory_growth(self.memory).per_keyframe,
+            "keyframe_bytes": self.keyframe_bytes,
             "accuracy": asdict(self.accuracy) if self.accuracy else None,
             "warnings": self.warnings,
             "failure": self.failure or None,
@@ -94,8 +106,9 @@ class Meter(Subscriber):
 
     def frame_ready(self) -> None:
         at = time.perf_counter() - self._start
-        if not self.result.memory or at - self.result.memory[-1][0] >= MEMORY_INTERVAL:
-            self.result.memory.append((at, resident_memory()))
+        memory = self.result.memory
+        if not memory or at - memory[-1].seconds >= MEMORY_INTERVAL:
+            memory.append(MemoryLook(at, resident_memory(), self.result.keyframes))
 
     def grown(self, growth: Growth) -> None:
         self.note(growth, growth.latencies)
@@ -106,6 +119,9 @@ class Meter(Subscriber):
         if growth.update.windows:
             self.result.stages.append(growth.stages)
         self.result.keyframes = len(growth.keyframes)
+        newest = growth.keyframes[-1]
+        arrays = (newest.image, newest.depth, newest.confidence)
+        self.result.keyframe_bytes = sum(array.nbytes for array in arrays)
         self.result.views_per_second = growth.views_per_second
         self.result.peak_memory = growth.peak_memory
 
@@ -119,13 +135,25 @@ class Meter(Subscriber):
         self.result.failure = str(error)
 
 
-def memory_slope(memory: Sequence[tuple[float, int]]) -> float:
-    """Growth in MB a minute over the second half of (seconds, bytes), nan of less than 4 looks."""
+class MemoryGrowth(NamedTuple):
+    """MB that a process grows in a minute, and with each keyframe; nan where it cannot be told."""
+
+    per_minute: float
+    per_keyframe: float
+
+
+def memory_growth(memory: Sequence[MemoryLook]) -> MemoryGrowth:
+    """How a process grew over the second half of a run."""
     later = memory[len(memory) // 2 :]
     if len(later) < 2:
-        return float("nan")
-    times, sizes = np.array(later, np.float64).T
-    return float(np.polyfit(times / 60, sizes / 1e6, 1)[0])
+        return MemoryGrowth(float("nan"), float("nan"))
+    seconds, sizes, keyframes = np.array(later, np.float64).T
+    return MemoryGrowth(_slope(seconds / 60, sizes / 1e6), _slope(keyframes, sizes / 1e6))
+
+
+def _slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """Of the line through points that is nearest to them."""
+    return float(np.polyfit(x, y, 1)[0]) if np.ptp(x) > 0 else float("nan")
 
 
 def loop_summary(turns: Sequence[float]) -> dict[str, float] | None:

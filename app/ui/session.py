@@ -1,5 +1,6 @@
 """A run in the background for the window: what it tells comes as signals."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,10 @@ from app.ui import garbage
 from app.ui.scene import SceneKeyframe, packed_keyframe
 
 __all__ = ["WAITING_KEYFRAMES", "Beginning", "Growth", "KeyframeView", "Session"]
+
+SWITCH_SECONDS = 0.001
+"""How long a thread that works in Python may keep the window's waiting. Each step of numpy or Qt
+waits anew, so that Python's own 5 milliseconds become 30 for one picture of depth."""
 
 
 class Session(QObject):
@@ -63,6 +68,7 @@ class Session(QObject):
     def start(self) -> None:
         """Begin; returns at once."""
         garbage.set_aside()
+        sys.setswitchinterval(SWITCH_SECONDS)
         self._run.start()
 
     def pause(self) -> None:
@@ -116,6 +122,7 @@ class _Relay:
     def grown(self, growth: Growth) -> None:
         # Of the other lanes a comparison makes its own, moved into the world of the first.
         self._session.grown.emit(growth, _packed(growth) if growth.lane == 0 else {})
+        garbage.give_back()
 
     def interrupted(self, message: str) -> None:
         self._session.interrupted.emit(message)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from app.bench import PlayedSource
-from app.bench.measurement import loop_summary, memory_slope
+from app.bench.measurement import MemoryLook, loop_summary, memory_growth
 from app.capture import Frame
 from app.cli import main
 
@@ -68,10 +68,20 @@ def test_it_ends_after_the_seconds_asked_for_and_when_closed() -> None:
     assert inner.closed
 
 
-def test_slope_and_turns() -> None:
-    memory = [(float(t), int(1e6 * (50 if t < 10 else 50 + (t - 10) / 6))) for t in range(21)]
-    assert memory_slope(memory) == pytest.approx(10, rel=1e-3)
-    assert math.isnan(memory_slope([(0.0, 1)]))
+def test_memory_is_judged_by_the_second_half() -> None:
+    # 50 MB for 10 seconds, then a keyframe a second, and 2 MB with each.
+    memory = [
+        MemoryLook(float(t), 10**6 * (50 + 2 * max(0, t - 10)), max(0, t - 10)) for t in range(21)
+    ]
+    growth = memory_growth(memory)
+    assert growth.per_minute == pytest.approx(120)
+    assert growth.per_keyframe == pytest.approx(2)
+    assert math.isnan(memory_growth(memory[:1]).per_minute)
+    assert memory_growth(memory[:10]).per_minute == pytest.approx(0, abs=1e-9)
+    assert math.isnan(memory_growth(memory[:10]).per_keyframe), "no keyframe came"
+
+
+def test_turns() -> None:
     assert loop_summary([]) is None
     assert loop_summary([0.005] * 99 + [1.0]) == pytest.approx(
         {"p50": 0.005, "p99": 0.005 + 0.01 * 0.995, "max": 1.0}
@@ -108,7 +118,7 @@ def test_bench(
     figures = play(tmp_path, tiny_bundle, toy_image)
     assert figures["event_loop_seconds"] is None
     text = capsys.readouterr().out
-    for words in ("keyframe to points", "views/s", "MB/min", "refused: "):
+    for words in ("keyframe to points", "views/s", "MB/min", "MB a keyframe", "refused: "):
         assert words in text
 
 

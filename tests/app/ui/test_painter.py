@@ -1,14 +1,17 @@
 """The thread that draws, and what the window may do meanwhile."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from PySide6.QtCore import QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app.ui.painter import Painter
+from app.ui.slices import SLICE_SECONDS, Slices
 
 
 def until(done: Callable[[], object]) -> None:
@@ -64,6 +67,30 @@ def test_changes_wait_for_the_pass_and_keep_their_order(qt: QApplication) -> Non
     assert changes == [0, 1, 2]
 
 
+def test_many_changes_leave_turns_to_the_window(qt: QApplication) -> None:
+    painter, held, done = Painter(), Held(), 0
+
+    def change() -> None:
+        nonlocal done
+        time.sleep(SLICE_SECONDS)
+        done += 1
+
+    painter.request(held.begin)
+    for _ in range(5):
+        painter.change(change)
+    seen: list[int] = []
+    watch = QTimer(interval=0)
+    watch.timeout.connect(lambda: seen.append(done))
+    watch.start()
+    held.let_go.set()
+    until(lambda: done == 5)
+    assert {1, 2, 3, 4} <= {*seen}
+    painter.request(held.begin)
+    painter.change(change)
+    painter.finish()
+    assert done == 6, "who waits for the pass has its changes, too"
+
+
 def test_views_take_turns_in_one_thread(qt: QApplication) -> None:
     painter, first, second = Painter(), Held(), Held()
     painter.request(first.begin)
@@ -99,3 +126,13 @@ def test_a_fault_is_reported_and_does_not_end_drawing(
     painter.request(good.begin)
     until(lambda: good.shown)
     assert bad.shown == []
+
+
+def test_slices_keep_the_order_and_can_be_finished_at_once(qt: QApplication) -> None:
+    slices, done = Slices(qt), list[int]()
+    slices.add(*(lambda number=number: done.append(number) for number in range(3)))
+    assert done == []
+    until(lambda: len(done) == 3)
+    slices.add(lambda: time.sleep(SLICE_SECONDS), lambda: done.append(3), lambda: done.append(4))
+    slices.finish()
+    assert done == [0, 1, 2, 3, 4]
