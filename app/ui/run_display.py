@@ -22,7 +22,7 @@ from app.ui.reasons import reason_words
 from app.ui.scene import SceneKeyframe
 from app.ui.scene_panel import ScenePanel
 from app.ui.session import Beginning, Growth
-from app.ui.texts import tr
+from app.ui.texts import number, tr
 from app.ui.timeline import Timeline
 
 UNKNOWN_LENGTH = 10**9
@@ -99,7 +99,7 @@ class RunDisplay(QWidget):
     def show_beginning(self, beginning: Beginning) -> None:
         """Source and model are open."""
         self.progress.setMaximum(beginning.length or UNKNOWN_LENGTH)
-        self.status.set_figure("model", f"{beginning.bundle.model_bytes / 1e6:.1f} MB")
+        self.status.set_figure("model", f"{number(beginning.bundle.model_bytes / 1e6, 1)} MB")
 
     def show_frame(self, frame: Frame, decision: Decision) -> None:
         """The newest frame, and whether it became a keyframe."""
@@ -123,10 +123,10 @@ class RunDisplay(QWidget):
         scaled = [place for place, _, factor in growth.moved if factor != 1]
         self.show_depths(growth.keyframes, [*scaled, *(view.position for view in growth.views)])
         latency = time.perf_counter() - growth.accepted
-        speed = tr("{value} views/s").format(value=f"{growth.views_per_second:.1f}")
+        speed = tr("{value} views/s").format(value=number(growth.views_per_second, 1))
         self.status.set_figure("keyframes", f"{len(growth.keyframes)}")
         self.status.set_figure("speed", speed)
-        self.status.set_figure("latency", f"{latency:.2f} s")
+        self.status.set_figure("latency", f"{number(latency, 2)} s")
         self.status.set_figure("memory", f"{growth.peak_memory / 2**20:.0f} MiB")
 
     def show_depths(self, keyframes: Sequence[Keyframe], changed: Sequence[int]) -> None:
@@ -190,7 +190,8 @@ class RunDisplay(QWidget):
         if scene.point_count:
             words = tr("{shown} of {all}")
             self.status.set_figure(
-                "points", words.format(shown=f"{scene.shown_count:,}", all=f"{scene.point_count:,}")
+                "points",
+                words.format(shown=number(scene.shown_count), all=number(scene.point_count)),
             )
         return scene.shown_count
 

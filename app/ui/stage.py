@@ -25,7 +25,8 @@ class Stage:
 
     clicked: called with what a click hit, or None; drawn: called after the camera has moved, with
     whether the user or `frame` moved it (and not `set_camera_state`); touched: called when the
-    user takes the camera.
+    user takes the camera. companions: other scenes that `frame` brings into view, too; is_led:
+    another stage looks for this one, which does not frame its scene by itself.
     """
 
     def __init__(self, parent: QWidget, scene: Scene, adapter: Adapter) -> None:
@@ -41,6 +42,8 @@ class Stage:
         self._navigation = Navigation(CanvasEvents(self.canvas))
         self._camera = self._navigation.camera
         self.follows = False
+        self.is_led = False
+        self.companions: list[Scene] = []
         self.chosen: int | None = None
         self.radius = 1.0
         self._framed_at = np.full(3, np.nan)
@@ -142,7 +145,10 @@ class Stage:
             forward = self._scene.keyframes[shown[0]].world_from_camera[:3, 2]
         width, height = self.canvas.get_logical_size()
         self._camera.set_view_size(width, height)
-        view = viewpoint(self._scene.sample(), self._scene.centers(), forward, width / height)
+        scenes = [self._scene, *self.companions]
+        points = np.concatenate([scene.sample() for scene in scenes])
+        centers = np.concatenate([scene.centers() for scene in scenes])
+        view = viewpoint(points, centers, forward, width / height)
         self._navigation.follow(None)
         self._navigation.look(view.position, view.target)
         self._navigation.set_radius(view.radius)
@@ -230,6 +236,6 @@ class Stage:
         shown = self._scene.shown_positions
         if self.follows and shown:
             self.look_along(max(shown))
-        elif self._has_grown and not self.moved_by_user:
+        elif self._has_grown and not (self.moved_by_user or self.is_led):
             self.frame()
         self._aim_is_old = self._has_grown = False

@@ -10,7 +10,7 @@ from app.ui import style
 from app.ui.panels import button, label, set_role
 from app.ui.picking import Pick
 from app.ui.scene_view import SceneView
-from app.ui.texts import tr
+from app.ui.texts import significant, tr
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "ft": 0.3048, "in": 0.0254}
 """Metres in a unit of length."""
@@ -19,8 +19,8 @@ UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "ft": 0.3048, "in": 0.0254}
 def length_words(length: float, metres_per_unit: float | None, unit: str = "m") -> str:
     """A length of the world in words: in a unit of `UNITS` if the scale is known."""
     if metres_per_unit is None:
-        return tr("{length} units").format(length=f"{length:.3g}")
-    return f"{length * metres_per_unit / UNITS[unit]:.4g} {unit}"
+        return tr("{length} units").format(length=significant(length, 3))
+    return f"{significant(length * metres_per_unit / UNITS[unit], 4)} {unit}"
 
 
 class MeasureTool(QFrame):
