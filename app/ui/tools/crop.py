@@ -4,12 +4,12 @@ from functools import partial
 
 import numpy as np
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtGui import QDoubleValidator, QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
-    QDoubleSpinBox,
     QGridLayout,
     QLabel,
+    QLineEdit,
     QSlider,
     QVBoxLayout,
     QWidget,
@@ -19,7 +19,7 @@ from app.ui import style
 from app.ui.panels import button, label, set_role
 from app.ui.scene import Box
 from app.ui.scene_view import SceneView
-from app.ui.texts import tr
+from app.ui.texts import number, tr
 from app.ui.tools.handles import Handles
 
 STEPS = 200
@@ -44,7 +44,7 @@ class CropTool(QWidget):
         set_role(self.fit, "small")
         self._unit = label(role="muted")
         self.sliders: list[QSlider] = []
-        self.numbers: list[QDoubleSpinBox] = []
+        self.numbers: list[QLineEdit] = []
         self.handles = Handles(view)
         self._lay_out()
         self.handles.dragged.connect(self._set_end)
@@ -77,12 +77,11 @@ class CropTool(QWidget):
         shares = (self._ends - self._reach[:, :1]) / spans[:, None]
         scale = self._view.scene.metres_per_unit
         self._unit.setText(tr("in the network's own units") if scale is None else tr("in metres"))
-        for index, (slider, number) in enumerate(zip(self.sliders, self.numbers, strict=True)):
+        for index, (slider, end) in enumerate(zip(self.sliders, self.numbers, strict=True)):
             axis, side = divmod(index, 2)
-            with QSignalBlocker(slider), QSignalBlocker(number):
+            with QSignalBlocker(slider):
                 slider.setValue(round(STEPS * shares[axis, side]))
-                number.setSingleStep(float(spans[axis] * (scale or 1) / STEPS))
-                number.setValue(float(self._ends[axis, side] * (scale or 1)))
+            end.setText(number(self._ends[axis, side] * (scale or 1), 3))
 
     def showEvent(self, event: QShowEvent) -> None:
         self._fit_untouched()
@@ -97,8 +96,14 @@ class CropTool(QWidget):
         low, high = self._reach[index // 2]
         self._set_end(index, low + value / STEPS * (high - low))
 
-    def _on_number(self, index: int, value: float) -> None:
-        self._set_end(index, value / (self._view.scene.metres_per_unit or 1))
+    def _on_number(self, index: int) -> None:
+        entry = self.numbers[index]
+        value, is_number = entry.locale().toDouble(entry.text())
+        # To leave a number as it is moves nothing, though it is rounded.
+        if is_number and entry.isModified():
+            self._set_end(index, value / (self._view.scene.metres_per_unit or 1))
+        else:
+            self.refresh()
 
     def _set_end(self, index: int, coordinate: float) -> None:
         axis, side = divmod(index, 2)
@@ -147,19 +152,18 @@ class CropTool(QWidget):
             slider = QSlider(Qt.Orientation.Horizontal)
             slider.setRange(0, STEPS)
             slider.valueChanged.connect(partial(self._on_slider, index))
-            number = QDoubleSpinBox(decimals=3, minimum=-1e6, maximum=1e6)
-            number.setKeyboardTracking(False)
-            number.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
-            number.setAlignment(Qt.AlignmentFlag.AlignRight)
-            number.setFixedWidth(72)
-            number.valueChanged.connect(partial(self._on_number, index))
-            for column, widget in enumerate((QLabel(name), slider, number)):
+            entry = QLineEdit()
+            entry.setValidator(QDoubleValidator(entry))
+            entry.setAlignment(Qt.AlignmentFlag.AlignRight)
+            entry.setFixedWidth(72)
+            entry.editingFinished.connect(partial(self._on_number, index))
+            for column, widget in enumerate((QLabel(name), slider, entry)):
                 grid.addWidget(widget, index, column)
-            for widget in (slider, number):
+            for widget in (slider, entry):
                 widget.setAccessibleName(name)
                 widget.setToolTip(tr("End of the box, as the first camera saw the scene"))
             self.sliders.append(slider)
-            self.numbers.append(number)
+            self.numbers.append(entry)
         hint = label(tr("Or drag the squares on its sides in the 3D view."), "muted")
         hint.setWordWrap(True)
         layout = QVBoxLayout(self)

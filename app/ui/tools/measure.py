@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QDoubleValidator, QHideEvent, QShowEvent
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QLineEdit
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit
 
 from app.ui import style
+from app.ui.choosers import Dropdown
 from app.ui.panels import button, label, set_role
 from app.ui.picking import Pick
 from app.ui.scene_view import SceneView
@@ -41,8 +42,9 @@ class MeasureTool(QFrame):
         self.text = label()
         self.known = QLineEdit(placeholderText=tr("known length"))
         self.known.setValidator(QDoubleValidator(1e-6, 1e6, 6, self.known))
-        self.known.setFixedWidth(116)
-        self.unit = QComboBox()
+        room = self.known.fontMetrics().horizontalAdvance(self.known.placeholderText())
+        self.known.setFixedWidth(max(116, room + 3 * style.GAP))
+        self.unit = Dropdown()
         self.unit.addItems(list(UNITS))
         self.unit.setToolTip(tr("Unit of the known length, and of all lengths from then on"))
         set_role(self.unit, "small")

@@ -265,11 +265,11 @@
     </message>
     <message>
         <source>The first points appear with {views} keyframes. Move around the scene slowly, and sideways rather than turning on the spot.</source>
-        <translation>Die ersten Punkte erscheinen mit {views} Keyframes. Langsam um die Szene herumgehen, eher seitwärts als sich auf der Stelle drehen.</translation>
+        <translation>Die ersten Punkte erscheinen mit {views} Schlüsselbildern. Langsam um die Szene herumgehen, eher seitwärts als sich auf der Stelle drehen.</translation>
     </message>
     <message>
         <source>Looking for keyframes</source>
-        <translation>Suche nach Keyframes</translation>
+        <translation>Suche nach Schlüsselbildern</translation>
     </message>
     <message>
         <source>{views} views at a time need about {memory}, and {available} are free. The system may become slow or end the run.</source>
@@ -545,7 +545,7 @@
     </message>
     <message>
         <source>Reset</source>
-        <translation>Zurücksetzen</translation>
+        <translation>Überblick</translation>
     </message>
     <message>
         <source>How the mouse moves</source>
@@ -1275,7 +1275,7 @@ Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen 
     </message>
     <message>
         <source>{on} of {all} on</source>
-        <translation>{on} von {all} an</translation>
+        <translation>{on} von {all}</translation>
     </message>
     <message>
         <source>{all} keyframes</source>
@@ -1759,11 +1759,11 @@ Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen 
     </message>
     <message>
         <source>no point is left: lower the confidence quantile or widen the crop box</source>
-        <translation>Kein Punkt bleibt übrig: weniger nach Konfidenz ausblenden oder den Quader vergrößern</translation>
+        <translation>Kein Punkt bleibt übrig: weniger nach Sicherheit ausblenden oder den Quader vergrößern</translation>
     </message>
     <message>
         <source>no surface is left: lower the confidence quantile or widen the crop box</source>
-        <translation>Keine Fläche bleibt übrig: weniger nach Konfidenz ausblenden oder den Quader vergrößern</translation>
+        <translation>Keine Fläche bleibt übrig: weniger nach Sicherheit ausblenden oder den Quader vergrößern</translation>
     </message>
     <message>
         <source>{path} is a folder, and {format} is a file</source>
