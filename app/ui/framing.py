@@ -15,7 +15,7 @@ UP = np.array([0.0, -1.0, 0.0])
 ELEVATION, AZIMUTH = math.radians(22), math.radians(18)
 """Seen from the scene, the viewer is above and beside the line to the first camera."""
 
-BULK = 0.02
+BULK = 0.01
 """Share of the points on either side of an axis that may be strays and do not count."""
 
 MANY = 10_000

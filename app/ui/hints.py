@@ -11,9 +11,10 @@ from app.engine.forecast import Forecast, Machine
 from app.errors import AppError
 from app.reconstruction.truth import Accuracy
 from app.ui.choices import Choice
+from app.ui.faults import fault_line
 from app.ui.model_facts import bytes_words, forecast_words
 from app.ui.panels import Message, button, set_role
-from app.ui.texts import sentence, tr
+from app.ui.texts import number, sentence, tr
 
 
 def no_model(ask: Callable[[], None]) -> Message:
@@ -45,6 +46,15 @@ def nothing_captured(
     )
     set_role(starting, "primary")
     return Message(tr("Nothing captured yet"), text, [starting, opening])
+
+
+def first_points(views: int) -> Message:
+    """A run has begun; views: keyframes that its first window waits for."""
+    text = tr(
+        "The first points appear with {views} keyframes. Move around the scene slowly, and "
+        "sideways rather than turning on the spot."
+    )
+    return Message(tr("Looking for keyframes"), text.format(views=views), [])
 
 
 def does_not_fit(
@@ -93,7 +103,7 @@ def fault_words(error: AppError) -> str:
         ),
     }
     found = (words for kind, words in advice.items() if isinstance(error, kind))
-    return f"{sentence(str(error))} {next(found, '')}".rstrip()
+    return f"{sentence(fault_line(str(error)))} {next(found, '')}".rstrip()
 
 
 def accuracy_words(accuracy: Accuracy) -> str:
@@ -105,17 +115,19 @@ def accuracy_words(accuracy: Accuracy) -> str:
         (tr("depth {value} %"), 100 * depth, 0),
     )
     known = [
-        text.format(value=f"{error:.{digits}f}")
+        text.format(value=number(error, digits))
         for text, error, digits in errors
         if math.isfinite(error)
     ]
     return tr("Off the truth by: {errors}").format(errors=", ".join(known)) if known else ""
 
 
-def plan_words(chosen: Forecast | None, machine: Machine) -> str:
-    """What the run that is set up will take."""
+def plan_words(chosen: Forecast | None, machine: Machine, models: int = 1) -> str:
+    """What the run that is set up will take; models: how many run beside each other."""
+    if chosen is None and models > 1:
+        return tr("These models have no number of views in common: choose another one.")
     if chosen is None:
         return tr("This model has no program for two or more views: choose another one.")
-    return tr("Needs {forecast}; {available} are free").format(
-        forecast=forecast_words(chosen), available=bytes_words(machine.available)
-    )
+    words = tr("Both need {forecast}; {available} are free")
+    words = words if models > 1 else tr("Needs {forecast}; {available} are free")
+    return words.format(forecast=forecast_words(chosen), available=bytes_words(machine.available))

@@ -20,10 +20,12 @@ def system_language() -> str:
 
 
 def use_language(application: QApplication, code: str) -> None:
-    """Speak a language from now on; what is on the screen already stays as it is.
+    """Speak a language, and write numbers as it does, from now on; what is on the screen
+    already stays as it is.
 
     A language without a file of its own is English.
     """
+    QLocale.setDefault(QLocale(code))
     while _installed:
         application.removeTranslator(_installed.pop())
     translator = QTranslator()

@@ -8,7 +8,7 @@ from typing import Any
 from app.engine.bundle import PROGRAM, Bundle
 from app.engine.forecast import Forecast, Machine
 from app.ui.choices import precision_words
-from app.ui.texts import tr
+from app.ui.texts import number, tr
 
 Section = tuple[str, list[tuple[str, str]]]
 
@@ -49,23 +49,25 @@ def forecast_words(entry: Forecast) -> str:
     """What windows of so many views take, and how that is known."""
     source = tr("measured here") if entry.measured else tr("estimate")
     words = tr("{memory}, {seconds} s a view ({source})").format(
-        memory=bytes_words(entry.memory), seconds=f"{entry.seconds:.2f}", source=source
+        memory=bytes_words(entry.memory), seconds=number(entry.seconds, 2), source=source
     )
     return words if entry.fits else tr("{forecast}: does not fit").format(forecast=words)
 
 
 def bytes_words(count: int) -> str:
     """Memory in MiB or GiB."""
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+    if count >= 2**30:
+        return f"{number(count / 2**30, 1)} GiB"
+    return f"{number(count / 2**20)} MiB"
 
 
 def _size_words(bundle: Bundle) -> str:
-    size = f"{bundle.model_bytes / 1e6:.1f} MB"
+    size = f"{number(bundle.model_bytes / 1e6, 1)} MB"
     parameters = bundle.manifest["model"].get("parameters")
     if not isinstance(parameters, int):
         return size
     return tr("{size}, {count} million parameters").format(
-        size=size, count=f"{parameters / 1e6:.1f}"
+        size=size, count=number(parameters / 1e6, 1)
     )
 
 
@@ -103,7 +105,7 @@ def _accuracy_facts(accuracy: Any) -> list[tuple[str, str]]:
         if not isinstance(row, dict):
             continue
         parts = [
-            text.format(value=f"{factor * row[key]:.{digits}f}")
+            text.format(value=number(factor * row[key], digits))
             for key, text, factor, digits in (
                 ("rotation_median_deg", tr("rotation {value}° off"), 1, 1),
                 ("abs_rel", tr("depth {value} % off"), 100, 0),

@@ -18,9 +18,10 @@ from app.ui.camera_dialog import CameraDialog, CameraWish
 from app.ui.choices import bundle_choice, source_choice
 from app.ui.choosers import ModelChooser, SourceChooser
 from app.ui.dropping import GatheredImages, understand
+from app.ui.faults import fault_line
 from app.ui.recording import Recording
 from app.ui.run_display import RunDisplay
-from app.ui.texts import tr
+from app.ui.texts import sentence, tr
 
 
 class Opener(QObject):
@@ -93,7 +94,7 @@ class Opener(QObject):
             return
         self._sources.add(source_choice(str(session.folder)))
         if session.lost:
-            self._display.show_message("; ".join(session.lost))
+            self._display.show_message(sentence("; ".join(map(fault_line, session.lost))))
 
     def _on_not_opened(self, error: str) -> None:
         self._display.show_message(hints.fault_words(SourceError(error)))

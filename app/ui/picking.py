@@ -14,6 +14,9 @@ from app.ui.scene import Scene
 REACH = 5.0
 """Logical pixels between a click and a point that it means."""
 
+END_ON = 12.0
+"""Logical pixels between the ends of a line that is seen from its end."""
+
 QUICK = 300_000
 """Points of the whole scene that are looked through first; a few milliseconds."""
 
@@ -114,3 +117,27 @@ def _is_inside(polygon: NDArray[np.floating], place: NDArray[np.floating]) -> bo
     away = place - polygon
     side = (edges[:, 0] * away[:, 1] - edges[:, 1] * away[:, 0]) / lengths
     return bool((side >= -2).all() or (side <= 2).all())
+
+
+def along(
+    begin: NDArray[np.floating], end: NDArray[np.floating], place: tuple[float, float]
+) -> float | None:
+    """Where on the line through two points it is seen nearest to a place: 0 at begin, 1 at end.
+
+    begin, end: as `to_screen` has them, [3]. None where that is behind the viewer, or where the
+    line is seen from its end, so that a pixel would mean any length.
+    """
+    # In homogeneous pixels (x w, y w, w) a step along the line is the same everywhere.
+    first, last = (np.append(p[:2] * p[2], p[2]) for p in (begin, end))
+    step = last - first
+    direction = end[:2] - begin[:2]
+    length = float(np.linalg.norm(direction))
+    if min(begin[2], end[2]) <= 0 or length < END_ON:
+        return None
+    direction = direction / length
+    start, wanted = begin[:2] @ direction, np.array(place) @ direction
+    rate = step[:2] @ direction - wanted * step[2]
+    if abs(rate) < 1e-9:
+        return None
+    share = float((wanted - start) * first[2] / rate)
+    return share if first[2] + share * step[2] > 0 else None

@@ -20,10 +20,12 @@ from app.reconstruction import Keyframe
 from app.ui import hints
 from app.ui.choices import Choice
 from app.ui.controls import State
+from app.ui.faults import fault_line
+from app.ui.reasons import reason_words
 from app.ui.run_display import RunDisplay
 from app.ui.scene import SceneKeyframe
 from app.ui.session import Beginning, Growth, Session
-from app.ui.texts import sentence, tr
+from app.ui.texts import number, sentence, tr
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class RunControl(QObject):
         session.frame_ready.connect(self._on_frame)
         session.grown.connect(self._on_grown)
         session.assessed.connect(self._display.show_accuracy)
-        session.warned.connect(self._display.show_message)
+        session.warned.connect(lambda text: self._display.show_message(fault_line(text)))
         session.interrupted.connect(self._on_interrupted)
         session.lane_failed.connect(self._on_lane_failed)
         session.failed.connect(self._on_failed)
@@ -115,6 +117,7 @@ class RunControl(QObject):
         self.session = session
         names = [choice.label for choice in (order.model, order.other) if choice]
         self._enter(State.RUNNING, tr("Loading {model}…").format(model=" + ".join(names)))
+        self._display.view.show_hint(hints.first_points(order.views))
         session.start()
 
     def toggle_pause(self) -> None:
@@ -130,6 +133,7 @@ class RunControl(QObject):
     def stop(self) -> None:
         """End the source, while the keyframes that wait are still reconstructed; then at once."""
         if self.session and self.state in (State.RUNNING, State.PAUSED):
+            self._display.hide_message()
             self._enter(State.ENDING, tr("Finishing…"))
             self.session.stop()
         elif self.session and self.state is State.ENDING:
@@ -165,11 +169,12 @@ class RunControl(QObject):
             self._display.comparison().add(growth)
         if growth.lane == 0:
             self.growth, self.keyframes = growth, growth.keyframes
+            self._display.view.show_hint(None)
             self._display.show_growth(growth, packed)
 
     def _on_interrupted(self, message: str) -> None:
         advice = tr("Plug the camera in again, then press Resume.")
-        self._display.show_message(f"{sentence(message)} {advice}")
+        self._display.show_message(f"{sentence(fault_line(message))} {advice}")
         self._enter(State.PAUSED, tr("Interrupted"))
 
     def _on_lane_failed(self, error: AppError, lane: int) -> None:
@@ -193,9 +198,9 @@ class RunControl(QObject):
         session.deleteLater()
         self.session = None
         if not self._display.has_scene and not self.failure and self.state is not State.ENDING:
-            why = f"; the last one: {latest[1].reason}" if latest else ""
+            why = f"; the last one: {reason_words(latest[1].reason)}" if latest else ""
             self._on_failed(SourceError(f"no frame could be used{why}"))
-        seconds = f"{time.perf_counter() - self._started:.1f}"
+        seconds = number(time.perf_counter() - self._started, 1)
         if self.failure:
             words = tr("Ended by an error")
         elif order.record_to:

@@ -24,7 +24,7 @@ from app.ui.scene import SceneKeyframe
 from app.ui.scene_panel import ScenePanel
 from app.ui.session import Beginning, Growth
 from app.ui.slices import Slices
-from app.ui.texts import tr
+from app.ui.texts import number, tr
 from app.ui.timeline import Timeline
 
 UNKNOWN_LENGTH = 10**9
@@ -105,7 +105,7 @@ class RunDisplay(QWidget):
     def show_beginning(self, beginning: Beginning) -> None:
         """Source and model are open."""
         self.progress.setMaximum(beginning.length or UNKNOWN_LENGTH)
-        self.status.set_figure("model", f"{beginning.bundle.model_bytes / 1e6:.1f} MB")
+        self.status.set_figure("model", f"{number(beginning.bundle.model_bytes / 1e6, 1)} MB")
 
     def show_frame(self, frame: Frame, decision: Decision) -> None:
         """The newest frame, and whether it became a keyframe."""
@@ -195,7 +195,7 @@ class RunDisplay(QWidget):
         shown, count = scene.shown_count, scene.point_count
         if count:
             words = tr("{shown} of {all}")
-            self.status.set_figure("points", words.format(shown=f"{shown:,}", all=f"{count:,}"))
+            self.status.set_figure("points", words.format(shown=number(shown), all=number(count)))
         return shown
 
     @property
@@ -228,10 +228,10 @@ class RunDisplay(QWidget):
             self.view.scene.scene.keyframes[position].depth = growth.keyframes[position].depth
         self.show_depths(growth.keyframes, [*scaled, *(view.position for view in growth.views)])
         latency = time.perf_counter() - growth.accepted
-        speed = tr("{value} views/s").format(value=f"{growth.views_per_second:.1f}")
+        speed = tr("{value} views/s").format(value=number(growth.views_per_second, 1))
         self.status.set_figure("keyframes", f"{len(growth.keyframes)}")
         self.status.set_figure("speed", speed)
-        self.status.set_figure("latency", f"{latency:.2f} s")
+        self.status.set_figure("latency", f"{number(latency, 2)} s")
         self.status.set_figure("memory", f"{growth.peak_memory / 2**20:.0f} MiB")
         self.growth_shown.emit(growth)
 

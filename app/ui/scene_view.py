@@ -142,6 +142,17 @@ class SceneView(QWidget):
         self.scene.crop = box
         self._sync()
 
+    def lead(self, other: "SceneView") -> None:
+        """Look for another view, too: its scene is framed along with this one."""
+        if self._stage and other._stage:
+            self._stage.companions.append(other.scene)
+            other._stage.is_led = True
+
+    def set_outline(self, box: Box | None) -> None:
+        """Show the edges of a box in the world while nothing is cropped, or none."""
+        if self._stage:
+            self._stage.set_outline(box)
+
     def set_visible(self, position: int, visible: bool) -> None:
         """Switch a keyframe with its points and its camera on or off."""
         hidden = self.scene.hidden

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSlider, QStyle, QVBoxLayout, QWidget
 
 from app.ui import style
 from app.ui.panels import button, label, set_role
-from app.ui.texts import tr
+from app.ui.texts import localized, tr
 
 
 class Timeline(QWidget):
@@ -97,7 +97,9 @@ class Timeline(QWidget):
             return
         minutes, seconds = divmod(self._times[frame] - self._times[0], 60)
         text = tr("Frame {frame} of {count}, {time}").format(
-            frame=frame + 1, count=len(self._times), time=f"{minutes:.0f}:{seconds:04.1f}"
+            frame=frame + 1,
+            count=len(self._times),
+            time=localized(f"{minutes:.0f}:{seconds:04.1f}"),
         )
         if frame in self._keyframes:
             text = tr("{frame}, keyframe").format(frame=text)

@@ -127,6 +127,8 @@ class MainWindow(QMainWindow):
         recorded = self.opener.recording.lane() if self.compare.takes_recording else None
         self.opener.recording.keep_for(source.value)
         self.sharing.end()
+        # What has the focus is switched off now: another button would get it.
+        self.setFocus()
         self.runs.start(
             Order(
                 source,
@@ -248,6 +250,8 @@ class MainWindow(QMainWindow):
         self._refresh_compare()
 
     def _refresh_compare(self) -> None:
+        other = self.compare.choice
+        self.plan.look_at_other(Path(other.value) if other else None)
         self.actions_["compare"].setChecked(self.compare.currentIndex() > 0)
         if self.is_idle and self.compare.currentIndex() == 0:
             self.display.show_comparison(False)

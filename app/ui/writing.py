@@ -12,6 +12,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from app.errors import AppError
+from app.ui.faults import fault_line
 from app.ui.texts import sentence, tr
 
 
@@ -59,10 +60,10 @@ class BackgroundWriter(QObject):
         except _Cancelled:
             return cancelled
         except AppError as fault:
-            return sentence(str(fault))
+            return sentence(fault_line(str(fault)))
         except OSError as fault:
             return tr("{path} could not be written: {reason}. Choose another place.").format(
-                path=place, reason=fault.strerror or fault
+                path=place, reason=fault_line(str(fault.strerror or fault))
             )
         except Exception as fault:
             traceback.print_exc(file=sys.stderr)

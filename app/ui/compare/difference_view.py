@@ -12,7 +12,7 @@ from app.compare.report_tables import number, percent
 from app.ui import style
 from app.ui.image_view import ImageView
 from app.ui.panels import button, label
-from app.ui.texts import tr
+from app.ui.texts import localized, significant, tr
 
 PICTURE_HEIGHT = 150
 """Logical pixels."""
@@ -93,7 +93,7 @@ class DifferenceView(QWidget):
         self._limit = difference_limit([apart])
         self.ramp.set_image(difference_ramp(256, 12))
         self.limit.setText(
-            tr("{limit} % of the depth and above").format(limit=f"{100 * self._limit:g}")
+            tr("{limit} % of the depth and above").format(limit=significant(100 * self._limit, 6))
         )
         last = len(apart.keyframes) - 1
         self.slider.blockSignals(True)
@@ -140,7 +140,7 @@ def _words(entry: KeyframeDifference, position: int) -> str:
     ).format(
         number=position + 1,
         frame=entry.frame + 1,
-        depth=percent(entry.depth_percent),
-        rotation=number(entry.rotation_deg),
-        place=percent(entry.translation_percent),
+        depth=localized(percent(entry.depth_percent)),
+        rotation=localized(number(entry.rotation_deg)),
+        place=localized(percent(entry.translation_percent)),
     )

@@ -10,7 +10,7 @@ from app.compare.report_tables import SHARED, figure_groups, times
 from app.ui import style
 from app.ui.compare.words import lane_name
 from app.ui.panels import label
-from app.ui.texts import tr
+from app.ui.texts import localized, tr
 
 
 class FiguresView(QWidget):
@@ -62,7 +62,9 @@ class FiguresView(QWidget):
                 mine, theirs = find(second), find(first)
                 related = tr("shared") if name in SHARED else times(mine, theirs)
                 for cell, text in zip(
-                    self._cells[name], (write(theirs), write(mine), related), strict=True
+                    self._cells[name],
+                    map(localized, (write(theirs), write(mine), related)),
+                    strict=True,
                 ):
                     cell.setText(text)
 

@@ -31,6 +31,7 @@ class LinkedViews(SplitView):
         # The views have their new sizes only after all have heard of it.
         self._refit = QTimer(self, singleShot=True, interval=0)
         self._refit.timeout.connect(first.refit)
+        first.lead(second)
         first.camera_changed.connect(lambda state: self._copy(second, state))
         second.camera_changed.connect(lambda state: self._copy(first, state))
 
@@ -40,6 +41,7 @@ class LinkedViews(SplitView):
             self._own[position] = keyframe
             keyframe = self._moved(keyframe)
         self.views[lane].add_packed(position, keyframe)
+        self._refit.start()
 
     def set_pose(self, lane: int, position: int, pose: Any, depth_factor: float) -> None:
         """Move a keyframe to a pose [4,4] of its lane's world; its depths grow by the factor."""

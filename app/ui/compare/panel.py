@@ -34,6 +34,7 @@ from app.ui.compare.split_view import Mode
 from app.ui.compare.words import lane_name, share_words
 from app.ui.compare.worker import Compare, Worker
 from app.ui.controls import LabelledSlider
+from app.ui.faults import fault_line
 from app.ui.panels import Banner, Panel, button
 from app.ui.scene import SceneKeyframe
 from app.ui.texts import tr
@@ -142,7 +143,7 @@ class ComparePanel(QWidget):
         entry.failure = str(error)
         self.banner.show_text(
             tr("{model} ended early: {reason}. What it had reconstructed stays.").format(
-                model=lane_name(entry), reason=entry.failure.rstrip(".")
+                model=lane_name(entry), reason=fault_line(entry.failure).rstrip(".")
             )
         )
         self._refresh()

@@ -1,7 +1,7 @@
 """What the comparison says in words."""
 
 from app.compare import Comparison, Lane
-from app.ui.texts import tr
+from app.ui.texts import significant, tr
 
 
 def lane_name(lane: Lane) -> str:
@@ -25,7 +25,7 @@ def cut_words(comparison: Comparison) -> str:
     if apart is None or apart.confidence is None:
         return ""
     half = apart.confidence.cut_for(apart.depth_percent / 200)
-    mean = tr("Mean difference {mean:.2g} %.").format(mean=apart.depth_percent)
+    mean = tr("Mean difference {mean} %.").format(mean=significant(apart.depth_percent, 2))
     if half is None:
         cut = tr("No cut of the confidence halves it.")
     else:

@@ -4,13 +4,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QDoubleValidator, QHideEvent, QShowEvent
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QLineEdit
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit
 
 from app.ui import style
+from app.ui.choosers import Dropdown
 from app.ui.panels import button, label, set_role
 from app.ui.picking import Pick
 from app.ui.scene_view import SceneView
-from app.ui.texts import tr
+from app.ui.texts import significant, tr
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "ft": 0.3048, "in": 0.0254}
 """Metres in a unit of length."""
@@ -19,8 +20,8 @@ UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "ft": 0.3048, "in": 0.0254}
 def length_words(length: float, metres_per_unit: float | None, unit: str = "m") -> str:
     """A length of the world in words: in a unit of `UNITS` if the scale is known."""
     if metres_per_unit is None:
-        return tr("{length} units").format(length=f"{length:.3g}")
-    return f"{length * metres_per_unit / UNITS[unit]:.4g} {unit}"
+        return tr("{length} units").format(length=significant(length, 3))
+    return f"{significant(length * metres_per_unit / UNITS[unit], 4)} {unit}"
 
 
 class MeasureTool(QFrame):
@@ -41,8 +42,9 @@ class MeasureTool(QFrame):
         self.text = label()
         self.known = QLineEdit(placeholderText=tr("known length"))
         self.known.setValidator(QDoubleValidator(1e-6, 1e6, 6, self.known))
-        self.known.setFixedWidth(116)
-        self.unit = QComboBox()
+        room = self.known.fontMetrics().horizontalAdvance(self.known.placeholderText())
+        self.known.setFixedWidth(max(116, room + 3 * style.GAP))
+        self.unit = Dropdown()
         self.unit.addItems(list(UNITS))
         self.unit.setToolTip(tr("Unit of the known length, and of all lengths from then on"))
         set_role(self.unit, "small")

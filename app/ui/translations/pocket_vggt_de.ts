@@ -264,6 +264,14 @@
         <translation>Diese Quelle verarbeiten</translation>
     </message>
     <message>
+        <source>The first points appear with {views} keyframes. Move around the scene slowly, and sideways rather than turning on the spot.</source>
+        <translation>Die ersten Punkte erscheinen mit {views} Schlüsselbildern. Langsam um die Szene herumgehen, eher seitwärts als sich auf der Stelle drehen.</translation>
+    </message>
+    <message>
+        <source>Looking for keyframes</source>
+        <translation>Suche nach Schlüsselbildern</translation>
+    </message>
+    <message>
         <source>{views} views at a time need about {memory}, and {available} are free. The system may become slow or end the run.</source>
         <translation>{views} Ansichten zugleich brauchen etwa {memory}, frei sind {available}. Das System kann langsam werden oder den Lauf beenden.</translation>
     </message>
@@ -320,8 +328,16 @@
         <translation>Abweichung von der Wahrheit: {errors}</translation>
     </message>
     <message>
+        <source>These models have no number of views in common: choose another one.</source>
+        <translation>Diese Modelle haben keine Zahl von Ansichten gemeinsam: ein anderes wählen.</translation>
+    </message>
+    <message>
         <source>This model has no program for two or more views: choose another one.</source>
         <translation>Dieses Modell hat kein Programm für zwei oder mehr Ansichten: ein anderes wählen.</translation>
+    </message>
+    <message>
+        <source>Both need {forecast}; {available} are free</source>
+        <translation>Beide brauchen {forecast}; {available} sind frei</translation>
     </message>
     <message>
         <source>Needs {forecast}; {available} are free</source>
@@ -529,7 +545,7 @@
     </message>
     <message>
         <source>Reset</source>
-        <translation>Zurücksetzen</translation>
+        <translation>Überblick</translation>
     </message>
     <message>
         <source>How the mouse moves</source>
@@ -1124,8 +1140,8 @@
         <translation>alle Punkte</translation>
     </message>
     <message>
-        <source>Mean difference {mean:.2g} %.</source>
-        <translation>Mittlerer Unterschied {mean:.2g} %.</translation>
+        <source>Mean difference {mean} %.</source>
+        <translation>Mittlerer Unterschied {mean} %.</translation>
     </message>
     <message>
         <source>No cut of the confidence halves it.</source>
@@ -1198,6 +1214,14 @@ Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen 
         <translation>Den Quader so groß machen, wie die Szene jetzt ist</translation>
     </message>
     <message>
+        <source>in the network&apos;s own units</source>
+        <translation>in Einheiten des Netzes</translation>
+    </message>
+    <message>
+        <source>in metres</source>
+        <translation>in Metern</translation>
+    </message>
+    <message>
         <source>Left</source>
         <translation>Links</translation>
     </message>
@@ -1226,6 +1250,10 @@ Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen 
         <translation>Ende des Quaders, wie die erste Kamera die Szene sah</translation>
     </message>
     <message>
+        <source>Or drag the squares on its sides in the 3D view.</source>
+        <translation>Oder in der 3D-Ansicht die Quadrate auf seinen Seiten ziehen.</translation>
+    </message>
+    <message>
         <source>Double click: look along with this keyframe</source>
         <translation>Doppelklick: aus diesem Schlüsselbild blicken</translation>
     </message>
@@ -1247,7 +1275,7 @@ Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen 
     </message>
     <message>
         <source>{on} of {all} on</source>
-        <translation>{on} von {all} an</translation>
+        <translation>{on} von {all}</translation>
     </message>
     <message>
         <source>{all} keyframes</source>
@@ -1492,6 +1520,286 @@ Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen 
     <message>
         <source>moved {pixels} px</source>
         <translation>um {pixels} px bewegt</translation>
+    </message>
+    <message>
+        <source>{path} is not a video that can be read</source>
+        <translation>{path} ist kein lesbares Video</translation>
+    </message>
+    <message>
+        <source>{path} is empty</source>
+        <translation>{path} ist leer</translation>
+    </message>
+    <message>
+        <source>{path} holds no frame that can be decoded</source>
+        <translation>{path} enthält kein Bild, das sich dekodieren lässt</translation>
+    </message>
+    <message>
+        <source>{path}: {count} damaged frames were skipped</source>
+        <translation>{path}: {count} beschädigte Bilder wurden übergangen</translation>
+    </message>
+    <message>
+        <source>{path} ends after {index} of {count} frames: damaged?</source>
+        <translation>{path} endet nach {index} von {count} Bildern: beschädigt?</translation>
+    </message>
+    <message>
+        <source>{path} holds no images (jpg, png, webp, bmp or tif)</source>
+        <translation>{path} enthält keine Bilder (jpg, png, webp, bmp oder tif)</translation>
+    </message>
+    <message>
+        <source>{path} holds no readable image</source>
+        <translation>{path} enthält kein lesbares Bild</translation>
+    </message>
+    <message>
+        <source>{path} is not a readable image</source>
+        <translation>{path} ist kein lesbares Bild</translation>
+    </message>
+    <message>
+        <source>{path} is too large: make it smaller first</source>
+        <translation>{path} ist zu groß: erst verkleinern</translation>
+    </message>
+    <message>
+        <source>{path}: no such file, folder or camera</source>
+        <translation>{path}: Datei, Ordner oder Kamera gibt es nicht</translation>
+    </message>
+    <message>
+        <source>{path} cannot be read: {reason}</source>
+        <translation>{path} lässt sich nicht lesen: {reason}</translation>
+    </message>
+    <message>
+        <source>{fault}: skipped</source>
+        <translation>{fault}: übergangen</translation>
+    </message>
+    <message>
+        <source>no camera is called {name} (there: {there})</source>
+        <translation>Keine Kamera heißt {name} (es gibt: {there})</translation>
+    </message>
+    <message>
+        <source>{camera} cannot be opened: {reason}</source>
+        <translation>{camera} lässt sich nicht öffnen: {reason}</translation>
+    </message>
+    <message>
+        <source>none there</source>
+        <translation>keine da</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>keine</translation>
+    </message>
+    <message>
+        <source>in use by another program?</source>
+        <translation>benutzt sie ein anderes Programm?</translation>
+    </message>
+    <message>
+        <source>none there, in use, or not allowed in the system&apos;s settings</source>
+        <translation>keine da, in Gebrauch oder in den Einstellungen des Systems nicht erlaubt</translation>
+    </message>
+    <message>
+        <source>no permission for {node}: add yourself to its group</source>
+        <translation>kein Zugriff auf {node}: dessen Gruppe beitreten</translation>
+    </message>
+    <message>
+        <source>{camera} stopped delivering images: unplugged?</source>
+        <translation>{camera} liefert keine Bilder mehr: abgezogen?</translation>
+    </message>
+    <message>
+        <source>{camera} stalled: no image for {seconds} s</source>
+        <translation>{camera} stockt: seit {seconds} s kein Bild</translation>
+    </message>
+    <message>
+        <source>{camera} changed its size from {before} to {now}</source>
+        <translation>{camera} hat die Größe von {before} auf {now} geändert</translation>
+    </message>
+    <message>
+        <source>{camera} gives {got}, not {wanted}</source>
+        <translation>{camera} liefert {got}, nicht {wanted}</translation>
+    </message>
+    <message>
+        <source>no frame could be used</source>
+        <translation>Kein Bild war zu gebrauchen</translation>
+    </message>
+    <message>
+        <source>no frame could be used; the last one: {reason}</source>
+        <translation>Kein Bild war zu gebrauchen; das letzte: {reason}</translation>
+    </message>
+    <message>
+        <source>{path}: no such bundle</source>
+        <translation>{path}: dieses Bundle gibt es nicht</translation>
+    </message>
+    <message>
+        <source>{path} is not a bundle: neither a folder nor a zip file</source>
+        <translation>{path} ist kein Bundle: weder Ordner noch ZIP-Datei</translation>
+    </message>
+    <message>
+        <source>{path} is not a bundle: it has no manifest.json</source>
+        <translation>{path} ist kein Bundle: manifest.json fehlt</translation>
+    </message>
+    <message>
+        <source>{path} is not a bundle or is damaged: {reason}</source>
+        <translation>{path} ist kein Bundle oder beschädigt: {reason}</translation>
+    </message>
+    <message>
+        <source>{path} is not a bundle: its manifest is of another format</source>
+        <translation>{path} ist kein Bundle: das Manifest hat ein anderes Format</translation>
+    </message>
+    <message>
+        <source>{path} is damaged: it is not JSON</source>
+        <translation>{path} ist beschädigt: es ist kein JSON</translation>
+    </message>
+    <message>
+        <source>{path} has format version {version}; this app reads version {known}</source>
+        <translation>{path} hat die Formatversion {version}; dieses Programm liest Version {known}</translation>
+    </message>
+    <message>
+        <source>{path} lacks or garbles an entry: {reason}</source>
+        <translation>In {path} fehlt ein Eintrag oder ist entstellt: {reason}</translation>
+    </message>
+    <message>
+        <source>{path} has {size} bytes instead of {wanted}: truncated or changed</source>
+        <translation>{path} hat {size} Bytes statt {wanted}: abgeschnitten oder verändert</translation>
+    </message>
+    <message>
+        <source>{path} does not match its SHA-256: damaged or changed</source>
+        <translation>{path} passt nicht zu seinem SHA-256: beschädigt oder verändert</translation>
+    </message>
+    <message>
+        <source>{path} cannot be written: {reason}</source>
+        <translation>{path} lässt sich nicht schreiben: {reason}</translation>
+    </message>
+    <message>
+        <source>{path} cannot be unpacked: {reason}</source>
+        <translation>{path} lässt sich nicht entpacken: {reason}</translation>
+    </message>
+    <message>
+        <source>{path} is damaged</source>
+        <translation>{path} ist beschädigt</translation>
+    </message>
+    <message>
+        <source>the runtime ended unexpectedly ({how})</source>
+        <translation>Die Laufzeit endete unerwartet ({how})</translation>
+    </message>
+    <message>
+        <source>the runtime ended unexpectedly ({how}): {words}</source>
+        <translation>Die Laufzeit endete unerwartet ({how}): {words}</translation>
+    </message>
+    <message>
+        <source>signal {number}: killed, perhaps for want of memory</source>
+        <translation>Signal {number}: beendet, vielleicht aus Mangel an Speicher</translation>
+    </message>
+    <message>
+        <source>exit status {code}</source>
+        <translation>Rückgabewert {code}</translation>
+    </message>
+    <message>
+        <source>the runtime did not answer within {seconds} seconds</source>
+        <translation>Die Laufzeit antwortete {seconds} Sekunden lang nicht</translation>
+    </message>
+    <message>
+        <source>the runtime cannot be started: {reason}</source>
+        <translation>Die Laufzeit lässt sich nicht starten: {reason}</translation>
+    </message>
+    <message>
+        <source>the runtime failed: {reason}</source>
+        <translation>Die Laufzeit ist gescheitert: {reason}</translation>
+    </message>
+    <message>
+        <source>{model} returned values that are not finite</source>
+        <translation>{model} lieferte Werte, die nicht endlich sind</translation>
+    </message>
+    <message>
+        <source>{fault}; it is started again ({attempt} of {tries} tries)</source>
+        <translation>{fault}; sie wird neu gestartet (Versuch {attempt} von {tries})</translation>
+    </message>
+    <message>
+        <source>{model} takes {have} views at a time, not {views}</source>
+        <translation>{model} nimmt {have} Ansichten auf einmal, nicht {views}</translation>
+    </message>
+    <message>
+        <source>the recording stopped: {reason}</source>
+        <translation>Die Aufnahme endete: {reason}</translation>
+    </message>
+    <message>
+        <source>{path}: {reason}; what was recorded is kept, {remedy}</source>
+        <translation>{path}: {reason}; was aufgenommen ist, bleibt; {remedy}</translation>
+    </message>
+    <message>
+        <source>the disk is full</source>
+        <translation>der Datenträger ist voll</translation>
+    </message>
+    <message>
+        <source>free some space and resume it</source>
+        <translation>Platz schaffen und sie fortsetzen</translation>
+    </message>
+    <message>
+        <source>resume it when that is put right</source>
+        <translation>sie fortsetzen, wenn das behoben ist</translation>
+    </message>
+    <message>
+        <source>cannot record to {path}: {reason}</source>
+        <translation>Aufnehmen in {path} ist nicht möglich: {reason}</translation>
+    </message>
+    <message>
+        <source>{path} is not a session: it has no {log}</source>
+        <translation>{path} ist keine Sitzung: {log} fehlt</translation>
+    </message>
+    <message>
+        <source>{path} is being recorded by another program</source>
+        <translation>{path} wird gerade von einem anderen Programm aufgenommen</translation>
+    </message>
+    <message>
+        <source>{path} was recorded by a newer version of this program</source>
+        <translation>{path} stammt von einer neueren Version dieses Programms</translation>
+    </message>
+    <message>
+        <source>the recording was cut off: its last second may be missing</source>
+        <translation>Die Aufnahme brach ab: die letzte Sekunde kann fehlen</translation>
+    </message>
+    <message>
+        <source>images missing or damaged: {count} of {all}</source>
+        <translation>Fehlende oder beschädigte Bilder: {count} von {all}</translation>
+    </message>
+    <message>
+        <source>no point is left: lower the confidence quantile or widen the crop box</source>
+        <translation>Kein Punkt bleibt übrig: weniger nach Sicherheit ausblenden oder den Quader vergrößern</translation>
+    </message>
+    <message>
+        <source>no surface is left: lower the confidence quantile or widen the crop box</source>
+        <translation>Keine Fläche bleibt übrig: weniger nach Sicherheit ausblenden oder den Quader vergrößern</translation>
+    </message>
+    <message>
+        <source>{path} is a folder, and {format} is a file</source>
+        <translation>{path} ist ein Ordner, {format} ist eine Datei</translation>
+    </message>
+    <message>
+        <source>{path} holds other things than an export: choose another place</source>
+        <translation>{path} enthält anderes als einen Export: einen anderen Ort wählen</translation>
+    </message>
+    <message>
+        <source>{path} holds other things than a comparison: choose another place</source>
+        <translation>{path} enthält anderes als einen Vergleich: einen anderen Ort wählen</translation>
+    </message>
+    <message>
+        <source>{path} exists and is not a folder</source>
+        <translation>{path} gibt es schon und ist kein Ordner</translation>
+    </message>
+    <message>
+        <source>the two reconstructions have no frame in common: nothing to compare</source>
+        <translation>Die beiden Rekonstruktionen haben kein Bild gemeinsam: nichts zu vergleichen</translation>
+    </message>
+    <message>
+        <source>No such file or directory</source>
+        <translation>Datei oder Ordner nicht gefunden</translation>
+    </message>
+    <message>
+        <source>Permission denied</source>
+        <translation>keine Berechtigung</translation>
+    </message>
+    <message>
+        <source>No space left on device</source>
+        <translation>kein Platz mehr auf dem Datenträger</translation>
+    </message>
+    <message>
+        <source>Drag to move this side of the box</source>
+        <translation>Ziehen verschiebt diese Seite des Quaders</translation>
     </message>
 </context>
 </TS>

@@ -13,11 +13,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QPushButton
 
 from app.capture import Frame, SourceError, SourceInterrupted
+from app.engine.forecast import Forecast, Machine
 from app.sessions import is_session, open_session
 from app.ui.choices import bundle_choice
 from app.ui.compare import Mode
 from app.ui.controls import State
 from app.ui.main_window import MainWindow
+from app.ui.planning import together
 
 
 def wait(condition: Any) -> None:
@@ -232,3 +234,29 @@ def test_a_camera_that_was_gone_goes_on_with_resume(driver: Any, room: Any) -> N
     # A camera gives frames while the engine is busy, too: not all of them become keyframes.
     frames = [k.index for k in window.runs.keyframes]
     assert min(frames) < 5 <= max(frames)
+
+
+def test_the_forecast_of_a_comparison_counts_both_models() -> None:
+    machine = Machine("toy", 2, 2**33, 1000)
+    first = [Forecast(2, 300, 0.1, True, True), Forecast(4, 400, 0.2, True, True)]
+    second = [Forecast(4, 600, 0.5, False, True), Forecast(8, 700, 0.6, False, True)]
+    (both,) = together([first, second], machine)
+    assert (both.views, both.memory, both.measured) == (4, 1000, False)
+    assert both.seconds == pytest.approx(0.7)
+    assert not both.fits, "each fits by itself, but not both"
+    assert together([first], machine) == first
+
+
+def test_the_forecast_follows_the_choice_of_a_second_model(driver: Any, second: Path) -> None:
+    window = driver.window
+    plan = window.plan
+    wait(lambda: plan._check.error is not None)
+    alone = plan.chosen
+    assert window._bar.forecast.startswith("Needs")
+    window.compare.setCurrentIndex(1)
+    window.compare.picked.emit()
+    wait(lambda: window._bar.forecast.startswith("Both need"))
+    assert plan.chosen.memory > 1.5 * alone.memory
+    window.compare.setCurrentIndex(0)
+    window.compare.picked.emit()
+    assert window._bar.forecast.startswith("Needs")

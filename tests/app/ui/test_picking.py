@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.ui.picking import pick, to_screen
+from app.ui.picking import along, pick, to_screen
 from app.ui.scene import Scene, frustum_segments, pack_keyframe
 
 SIZE = (400, 300)
@@ -82,3 +82,19 @@ def test_a_camera_in_front_is_hit_and_one_behind_the_viewer_is_not(scene: Scene,
     clip = camera(room, 0.0) @ room.pose(0.0) @ np.linalg.inv(behind)
     hit = pick(scene, corners, clip, SIZE, (200, 150))
     assert hit is None or hit.point is not None
+
+
+def test_a_drag_along_an_axis_finds_the_place_under_the_pointer(room: Any) -> None:
+    clip = camera(room, 0.3)
+    ends = np.array([[-0.8, 0.2, 1.0], [0.9, -0.1, 2.2]])
+    for share in (0.25, 0.8, -0.3, 1.4):
+        place = to_screen((ends[0] + share * (ends[1] - ends[0]))[None], clip, SIZE)[0, :2]
+        found = along(*to_screen(ends, clip, SIZE), tuple(place))
+        assert found == pytest.approx(share, abs=1e-6)
+
+
+def test_nothing_is_dragged_along_an_axis_that_is_seen_from_its_end() -> None:
+    near, far = np.array([200, 150, 1.0]), np.array([203, 150, 4.0])
+    assert along(near, far, (240, 150)) is None
+    behind = np.array([100, 150, -1.0])
+    assert along(near, behind, (180, 150)) is None

@@ -237,14 +237,14 @@ def test_it_draws_only_when_something_changed(view: SceneView, qt: QApplication)
     put(view, 0, patch([0, 0, 3]), RED)
     stage = view._stage
     assert stage is not None
-    stage._pace = FixedPace(10_000)
+    stage.passes.pace = FixedPace(10_000)
     QTest.qWait(1000)
-    drawn = stage.passes_drawn
+    drawn = stage.passes.count
     QTest.qWait(300)
-    assert stage.passes_drawn == drawn
+    assert stage.passes.count == drawn
     view.set_confidence_quantile(0.1)
     QTest.qWait(300)
-    assert stage.passes_drawn == drawn + 1
+    assert stage.passes.count == drawn + 1
 
 
 @needs_adapter
@@ -254,14 +254,14 @@ def test_passes_add_up_to_the_whole_picture(view: SceneView) -> None:
     whole = draw(view)
     stage = view._stage
     assert stage is not None
-    stage._pace = FixedPace(2000)
-    before = stage.passes_drawn
+    stage.passes.pace = FixedPace(2000)
+    before = stage.passes.count
     view.reset_view()
     view.set_point_size(2.0001)
-    while stage.passes_drawn < before + 5:
+    while stage.passes.count < before + 5:
         QTest.qWait(20)
     QTest.qWait(200)
-    assert stage.passes_drawn == before + 5, "9000 points, 2000 a pass"
+    assert stage.passes.count == before + 5, "9000 points, 2000 a pass"
     np.testing.assert_array_equal(pixels(view), whole)
 
 
@@ -285,7 +285,7 @@ def test_keyframes_of_any_size_are_drawn(
 ) -> None:
     stage = view._stage
     assert stage is not None
-    stage._pace = FixedPace(5)
+    stage.passes.pace = FixedPace(5)
     for index, size in enumerate(sizes):
         put(view, index, patch([index, 0, 3], count=size), RED)
     QTest.qWait(400)
@@ -302,7 +302,7 @@ def test_it_may_be_deleted_while_a_picture_is_on_its_way(
         put(view, 0, patch([0, 0, 3]), RED)
         stage = view._stage
         assert stage is not None
-        while not stage.passes_drawn:
+        while not stage.passes.count:
             QTest.qWait(1)
         shiboken6.delete(view)
         QTest.qWait(50)

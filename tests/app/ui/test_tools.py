@@ -14,6 +14,7 @@ from app.ui.adapter import find_adapter
 from app.ui.scene import packed_keyframe
 from app.ui.scene_panel import ScenePanel
 from app.ui.scene_view import SceneView
+from app.ui.tools.handles import CURSORS, REACH, face_centers
 
 needs_adapter = pytest.mark.skipif(
     find_adapter() is None, reason="no graphics adapter (apt install mesa-vulkan-drivers)"
@@ -168,6 +169,54 @@ def test_the_box_hides_what_is_outside(panel: ScenePanel, room: Any) -> None:
     assert view.scene.shown_count == whole
     press(panel, "Fit to scene")
     assert [slider.value() for slider in panel.crop.sliders] == [0, 200] * 3
+
+
+def test_an_end_of_the_box_can_be_typed(panel: ScenePanel, room: Any) -> None:
+    view = panel.scene
+    fill(view, room)
+    view.scene.metres_per_unit = 2.0
+    QTest.keyClick(panel, "b")
+    field = panel.crop.numbers[1]
+    field.selectAll()
+    QTest.keyClicks(field, "1")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert view.scene.crop is not None
+    assert view.scene.crop[1][0] == pytest.approx(0.5)
+    assert view.scene.shown_cloud().points[:, 0].max() <= 0.5
+    # What cannot be is not taken over: the ends stay in the scene, and in order.
+    field.selectAll()
+    QTest.keyClicks(field, "-100")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    (low, *_), (high, *_) = panel.crop.box
+    assert low < high < 0.5
+
+
+@needs_adapter
+def test_the_box_is_dragged_by_its_handles(panel: ScenePanel, room: Any) -> None:
+    view = panel.scene
+    fill(view, room)
+    view.draw_now()
+    QTest.keyClick(panel, "b")
+    QTest.qWait(50)
+    before = panel.crop.box
+    assert view.scene.crop is None
+    handle = panel.crop.handles._handles[0]
+    assert handle.isVisible()
+    assert handle.cursor().shape() in CURSORS
+    middle = QPoint(REACH // 2, REACH // 2)
+    own, opposite = view.on_screen(face_centers(panel.crop._ends)[:2])
+    step = 40 * (opposite - own)[:2] / np.linalg.norm((opposite - own)[:2])
+    QTest.mousePress(handle, Qt.MouseButton.LeftButton, pos=middle)
+    QTest.mouseMove(handle, middle + QPoint(*map(round, step.tolist())))
+    QTest.mouseRelease(handle, Qt.MouseButton.LeftButton)
+    (low, *others), high = panel.crop.box
+    assert low > before[0][0] + 0.01 * (before[1][0] - before[0][0])
+    assert (tuple(others), high) == (before[0][1:], before[1])
+    assert view.scene.crop == panel.crop.box
+    now = view.on_screen(face_centers(panel.crop._ends)[:1])[0]
+    np.testing.assert_allclose(now[:2], own[:2] + step, atol=1.5)
+    QTest.keyClick(panel, "b")
+    assert not handle.isVisible()
 
 
 def test_a_selection_is_what_is_shown(panel: ScenePanel, room: Any) -> None:
