@@ -12,7 +12,7 @@ from app.reconstruction.pose_graph import Edge, Node, optimize
 
 # Older keyframes that look most like a new one are verified, so many of them.
 _CANDIDATES = 3
-# Nearer neighbours tell nothing that their windows do not.
+# Nearer neighbours share a window. As near to one that was found, others are left out.
 _GAP = 3
 # Standard deviations of one step as windows join it: its turn (radians), where it leads (a part of
 # its length, above a part of the depth), its change of scale. Measured on rendered rooms and a
@@ -48,8 +48,8 @@ class LoopCloser:
     def extend(self, keyframes: Sequence[Keyframe], start: int) -> tuple[int, list[int]]:
         """Take in that keyframes from position `start` on are new or changed.
 
-        Where this closes loops, poses and depth of all keyframes are set anew. Returns how many
-        loops, and the positions of what moved.
+        Where loops contradict the cameras, poses and depth of all keyframes are set anew. Returns
+        how many loops were found, and the positions of what moved.
         """
         fresh = range(len(self._places), len(keyframes))
         self._places += [describe(keyframes[position].image) for position in fresh]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.capture._cv2 import cv2
 
 COARSE = 2
-"""Blurred so much, an image has all it shows in each so manieth pixel."""
+"""Every COARSE-th pixel of an image that is blurred shows all that is left in it."""
 
 _BLUR = 3.0
 _FEATURES = 400
