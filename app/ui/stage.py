@@ -171,7 +171,7 @@ class Stage:
         """Look like the camera of another view."""
         self._navigation.follow(None)
         self._navigation.set_state(state)
-        self._seen_from = self._camera_matrix().tobytes()
+        self._seen_from = self._place_of_camera()
         self.canvas.request_draw()
 
     def on_screen(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -192,6 +192,10 @@ class Stage:
         self.passes.restart()
         self._painter.draw(self._begin)
         self.passes.pace = pace
+
+    def _place_of_camera(self) -> bytes:
+        """The same in a view of another size: a view that is resized does not lead others."""
+        return np.asarray(self._camera.local.matrix).tobytes()
 
     def _camera_matrix(self) -> NDArray[np.float64]:
         self._camera.set_view_size(*self.canvas.get_logical_size())
@@ -225,7 +229,7 @@ class Stage:
         return self.passes.next(self._camera)
 
     def _on_began(self) -> None:
-        seen_from = self._camera_matrix().tobytes()
+        seen_from = self._place_of_camera()
         moved, self._seen_from = seen_from != self._seen_from, seen_from
         self.drawn(moved)
 
