@@ -7,9 +7,7 @@ window meets; a test holds them to the lines as they are written there.
 import re
 from functools import cache
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP
-
-from app.ui.texts import tr
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 
 # To the type checker what marks a text is any object.
 FAULTS = tuple(
@@ -87,10 +85,9 @@ FAULTS = tuple(
                 "no surface is left: lower the confidence quantile or widen the crop box",
             ),
             QT_TRANSLATE_NOOP("", "{path} is a folder, and {format} is a file"),
-            QT_TRANSLATE_NOOP("", "{path} holds other things than an export: choose another place"),
-            QT_TRANSLATE_NOOP(
-                "", "{path} holds other things than a comparison: choose another place"
-            ),
+            QT_TRANSLATE_NOOP("", "{path} holds other things than {kind}: choose another place"),
+            QT_TRANSLATE_NOOP("", "an export"),
+            QT_TRANSLATE_NOOP("", "a comparison"),
             QT_TRANSLATE_NOOP("", "{path} exists and is not a folder"),
             QT_TRANSLATE_NOOP(
                 "", "the two reconstructions have no frame in common: nothing to compare"
@@ -111,7 +108,7 @@ def fault_line(text: str) -> str:
     for line, pattern in _patterns().items():
         if found := pattern.fullmatch(text):
             parts = {name: fault_line(part) for name, part in found.groupdict().items()}
-            return tr(line).format(**parts)
+            return QCoreApplication.translate("", line).format(**parts)
     return text
 
 

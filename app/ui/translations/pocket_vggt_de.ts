@@ -1770,12 +1770,16 @@ Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen 
         <translation>{path} ist ein Ordner, {format} ist eine Datei</translation>
     </message>
     <message>
-        <source>{path} holds other things than an export: choose another place</source>
-        <translation>{path} enthält anderes als einen Export: einen anderen Ort wählen</translation>
+        <source>{path} holds other things than {kind}: choose another place</source>
+        <translation>{path} enthält anderes als {kind}: einen anderen Ort wählen</translation>
     </message>
     <message>
-        <source>{path} holds other things than a comparison: choose another place</source>
-        <translation>{path} enthält anderes als einen Vergleich: einen anderen Ort wählen</translation>
+        <source>an export</source>
+        <translation>einen Export</translation>
+    </message>
+    <message>
+        <source>a comparison</source>
+        <translation>einen Vergleich</translation>
     </message>
     <message>
         <source>{path} exists and is not a folder</source>
