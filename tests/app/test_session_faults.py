@@ -6,8 +6,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -332,8 +334,9 @@ def test_interrupted_command(tmp_path: Path) -> None:
     source, folder = tmp_path / "source", tmp_path / "session"
     source.mkdir()
     shutil.copy(record_walk(tmp_path / "walk", 1) / "frames" / "000000.png", source / "0.png")
-    # Opening a pipe blocks, as a camera does that has nothing to show.
-    os.mkfifo(source / "1.png")
+    # Reading a pipe blocks, as a camera does that has nothing to show.
+    pipe = source / "1.png"
+    os.mkfifo(pipe)
 
     def heed_interrupts() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -342,10 +345,20 @@ def test_interrupted_command(tmp_path: Path) -> None:
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
     ) as process:
-        while not (folder / "frames" / "000000.png").exists():
+        writer = -1
+        while writer < 0:
             assert process.poll() is None
+            # Not before it is being read: Python may miss an interrupt on its way into a call.
+            with suppress(OSError):
+                writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        assert "recorded   1 frames" in process.communicate(timeout=60)[0]
+        try:
+            output = process.communicate(timeout=60)[0]
+        finally:
+            process.kill()
+            os.close(writer)
+    assert "recorded   1 frames" in output
     assert process.returncode == 0
     session = open_session(folder)
     assert session.ended
