@@ -3,8 +3,8 @@
 As published it is FlatQuant trained on a Fisher-weighted error: `quantize_flatquant` with
 `PUBLISHED`. The default here differs in what was measured to help (method note 7.3): Fisher weights
 per token group, inputs from the quantized predecessors, transformations that start as Hadamard
-matrices, clips that start at searched scales, and GPTQ rounding whose tokens count by their Fisher
-information.
+matrices, clips that start at searched scales, GPTQ rounding whose tokens count by their Fisher
+information, and on the device's grid targets that make up for the rounding before.
 
 The transformation is one of
     kronecker   the paper's form, learned; what is left of it runs before every linear. For grids
