@@ -195,6 +195,7 @@ class Calibration:
         data = BlockData(
             name,
             tokens.full if full else tokens.quantized,
+            tokens.full,
             targets,
             forward,
             weight=block_weight(self.fisher, name, self.options, *shape).to(self.device),

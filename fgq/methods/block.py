@@ -71,6 +71,7 @@ class BlockData:
     """Calibration clips at one block.
 
     inputs: per clip what the quantized block will see in calibration, [S, P, C].
+    full_inputs: per clip what the block sees in the full-precision network [S, P, C].
     targets: per clip the output of the full-precision block [S, P, C] for full-precision inputs.
     forward(block, x): runs a block on the tokens x [B, S, P, C] of some clips.
     weight: importance of the squared error of an output, [C] or [P, C] with mean 1.
@@ -81,6 +82,7 @@ class BlockData:
 
     name: str
     inputs: Sequence[Tensor]
+    full_inputs: Sequence[Tensor]
     targets: Sequence[Tensor]
     forward: Callable[[nn.Module, Tensor], Tensor]
     weight: Tensor

@@ -3,24 +3,28 @@
 As published it is FlatQuant trained on a Fisher-weighted error: `quantize_flatquant` with
 `PUBLISHED`. The default here differs in what was measured to help (method note 7.3): Fisher weights
 per token group, inputs from the quantized predecessors, transformations that start as Hadamard
-matrices, clips that start at searched scales, and GPTQ rounding whose tokens count by their Fisher
-information.
+matrices, clips that start at searched scales, GPTQ rounding whose tokens count by their Fisher
+information, and on the device's grid targets that make up for the rounding before.
 
 The transformation is one of
     kronecker   the paper's form, learned; what is left of it runs before every linear. For grids
                 with 4-bit inputs.
     foldable    the residual stream is rotated beforehand (fgq/quant/rotation.py), diagonals go into
                 its norms, a value rotation for each head into the weights: nothing runs.
-    none        only the rounding is guided. On the device's grid, with 8-bit inputs and small
+    none        only the rounding is guided, and makes up for the rounding before it
+                (fgq/methods/compensation.py). On the device's grid, with 8-bit inputs and small
                 groups, nothing that is learned was better on the embedded network.
 """
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import nn
 
 from fgq.methods.block import BlockData, MethodOptions, Transform, norm_before
+from fgq.methods.compensation import freeze_compensated
 from fgq.methods.quarot import spreading_matrix
 from fgq.methods.rounding import freeze_block
 from fgq.methods.training import kronecker_transform, learn_linears, train_block
@@ -35,11 +39,15 @@ DEFAULTS = MethodOptions(inputs="quantized", weighting="tokens", rounding="gptq"
 def quantize_fgq(block: Block, data: BlockData, options: MethodOptions) -> None:
     """Learn and freeze one block."""
     form = transform_of(options)
+    full = copy.deepcopy(block)
     make_learnable(block, data, options, form)
     if form != "none":
         start_clips(block, data)
         train_block(block, data, options)
-    freeze_block(block, data, options)
+    if form == "none" and options.rounding == "gptq":
+        freeze_compensated(block, full, data)
+    else:
+        freeze_block(block, data, options)
 
 
 def transform_of(options: MethodOptions) -> Transform:

@@ -79,7 +79,7 @@ def gptq_round(weight: Tensor, scales: Tensor, moments: Tensor, grid: Grid) -> Q
     order = moments.diagonal().argsort(descending=True)
     step = scales.double().repeat_interleave(width // scales.shape[1], dim=1)[:, order]
     remaining = weight.double()[:, order].clone()
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(_damped(moments[order][:, order])))
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped(moments[order][:, order])))
     factor = torch.linalg.cholesky(inverse, upper=True)
     codes = torch.zeros_like(remaining)
     for start in range(0, width, PANEL):
@@ -99,7 +99,7 @@ def gptq_round(weight: Tensor, scales: Tensor, moments: Tensor, grid: Grid) -> Q
     return QuantizedWeight(unordered.to(torch.int8), scales)
 
 
-def _damped(moments: Tensor) -> Tensor:
+def damped(moments: Tensor) -> Tensor:
     """Second moments [K, K] that can be inverted, columns without input included."""
     result = moments.clone()
     result.diagonal()[result.diagonal() <= 0] = 1

@@ -181,6 +181,7 @@ def data() -> BlockData:
     return BlockData(
         "block",
         inputs,
+        full_inputs=inputs,
         targets=inputs,
         forward=lambda block, x: block(x.flatten(0, 1)).view_as(x),
         weight=torch.ones(16),

@@ -55,7 +55,7 @@ def make_data(block: Block, clips: int = 4, **changes: Any) -> BlockData:
     inputs = list(x)
     with torch.no_grad():
         targets = [forward(block, x[None])[0] for x in inputs]
-    data = BlockData("block", inputs, targets, forward, weight=torch.ones(width))
+    data = BlockData("block", inputs, inputs, targets, forward, weight=torch.ones(width))
     return replace(data, **changes)
 
 
@@ -95,7 +95,8 @@ def test_transformations_leave_the_block_as_it_is(
     for module in ("rtn", "quarot"):
         monkeypatch.setattr(f"fgq.methods.{module}.quantize_weight", keep_weight)
     monkeypatch.setattr("fgq.quant.learnable.round_to_scales", keep_weight)
-    monkeypatch.setattr("fgq.methods.rounding.gptq_round", keep_weight)
+    for module in ("rounding", "compensation"):
+        monkeypatch.setattr(f"fgq.methods.{module}.gptq_round", keep_weight)
     for module in ("flatquant", "quantvggt", "fgq"):
         monkeypatch.setattr(f"fgq.methods.{module}.train_block", randomize)
     block = make_block()
@@ -140,7 +141,7 @@ def test_all_that_is_made_is_where_the_block_is(
     weight = torch.ones(WIDTH, device="meta")
     options = options_of(method, transform=form)
     with OneDevice():
-        data = BlockData("block", x, x, lambda b, x: b(x.flatten(0, 1)).view_as(x), weight)
+        data = BlockData("block", x, x, x, lambda b, x: b(x.flatten(0, 1)).view_as(x), weight)
         result = quantized(method, options, data, block)
         assert data.loss(result, [0, 1]).device.type == "meta"
     assert all(x.device.type == "meta" for x in result.state_dict().values())
