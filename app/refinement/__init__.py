@@ -1,9 +1,5 @@
-"""What the network sees, made exact by multi-view geometry.
+"""What the network sees, made exact by multi-view geometry: `app.refinement.refine.refine`.
 
-Not imported before it is used: pycolmap takes its time and memory.
+The command line imports this package at every start, so it imports nothing here: pycolmap takes
+its time and memory.
 """
-
-from app.refinement.refine import refine
-from app.refinement.result import FrameReport, Refinement
-
-__all__ = ["FrameReport", "Refinement", "refine"]

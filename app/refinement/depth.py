@@ -45,7 +45,9 @@ def correct_depth(
         return None
     *nodes, slope = _fit(basis, off)
     # Bilinear between nodes, the outer ones in the outer pixels.
-    rows, columns = (_weights(np.linspace(0, 1, n), k) for n, k in zip(depth.shape, _GRID, strict=True))
+    rows, columns = (
+        _weights(np.linspace(0, 1, n), k) for n, k in zip(depth.shape, _GRID, strict=True)
+    )
     added = rows @ np.reshape(nodes, _GRID) @ columns.T
     log_depth = np.log(np.maximum(depth.astype(np.float64), 1e-6))
     return np.exp(log_depth + added + slope * (log_depth - middle)).astype(np.float32)

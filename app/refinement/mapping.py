@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pycolmap
 
 from app.geometry import Floats
+from app.refinement._pycolmap import pycolmap
 from app.refinement.evidence import Cameras
 from app.refinement.features import Features, Matches, Pair
 

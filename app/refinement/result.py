@@ -114,7 +114,9 @@ def assemble(
             refined[position] = _carried(keyframes, refined[known], known, position)
             reason = f"too few matches: the network's camera, relative to frame {known + 1}"
         reports[position] = FrameReport(pair is not None, reason)
-    final = Cameras({k: view.extrinsic.astype(np.float64) for k, view in enumerate(refined)}, focals)
+    final = Cameras(
+        {k: view.extrinsic.astype(np.float64) for k, view in enumerate(refined)}, focals
+    )
     frames = [
         _with_errors(reports[position], position, features, held_out, network, final)
         for position in range(len(keyframes))
