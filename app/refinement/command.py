@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -43,14 +44,14 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         for views in arguments.views
         for folder in arguments.folders
     }
-    rows = [
-        _row(source, "COLMAP", [_colmap(clip) for clip in _shown(chosen)])
-        for source, chosen in clips.items()
-    ]
-    for path in arguments.bundles:
-        with Engine(open_bundle(path), arguments.threads) as engine:
-            name = f"{engine.bundle.name} {engine.bundle.precision}"
-            for source, chosen in clips.items():
+    rows = []
+    with ExitStack() as stack:
+        bundles = [open_bundle(path) for path in arguments.bundles]
+        engines = [stack.enter_context(Engine(b, arguments.threads)) for b in bundles]
+        for source, chosen in clips.items():
+            rows.append(_row(source, "COLMAP", [_colmap(clip) for clip in _shown(chosen)]))
+            for engine in engines:
+                name = f"{engine.bundle.name} {engine.bundle.precision}"
                 both = [_network(engine, clip) for clip in _shown(chosen)]
                 rows.append(_row(source, name, [alone for alone, _ in both]))
                 rows.append(_row(source, f"{name}, refined", [refined for _, refined in both]))

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from app.capture._cv2 import cv2
 from app.geometry import Floats
 from app.refinement._pycolmap import pycolmap
 from app.refinement.evidence import Cameras
@@ -23,9 +25,12 @@ MIN_PARALLAX = np.radians(1.0)
 """Median angle between the rays of a pair below which it tells no direction of motion."""
 _MAX_ERROR = 2.5
 _MIN_MATCHES = 10
-# A second motion that explains so many matches, relative to the first: something moves, or
-# repeats, and nobody can tell which of them is the camera's.
-_RIVAL = 0.5
+# Matches that a second motion explains, at least, and relative to the first.
+_MIN_RIVAL, _RIVAL = 20, 0.5
+# Focal lengths (in long sides) at which a turn of the camera alone is tried, and how far from a
+# rotation (ratio of the largest singular value to the smallest) is as good as one.
+_TURN_FOCALS = np.geomspace(0.4, 2.5, 30)
+_TURN_RATIO = 1.02
 # Parallax from which pairs are equally good to begin with.
 _GOOD_PARALLAX = np.radians(8.0)
 _MIN_POINTS = 8
@@ -52,6 +57,30 @@ class Model:
     observations: dict[int, Observations]
 
 
+def without_rivals(features: Sequence[Features], matches: Matches) -> Matches:
+    """The pairs whose matches do not tell of two motions.
+
+    Where they do, something moves or repeats, and nobody can tell which motion is the camera's.
+    Fundamental matrices need no focal length (MAGSAC++, Barath et al. 2020).
+    """
+    clear = {}
+    for (i, j), pairs in matches.items():
+        a, b = features[i].pixels[pairs[:, 0]], features[j].pixels[pairs[:, 1]]
+        first = _one_motion(a, b)
+        rival = _one_motion(a[~first], b[~first]).sum()
+        if rival < max(_MIN_RIVAL, _RIVAL * first.sum()):
+            clear[i, j] = pairs
+    return clear
+
+
+def _one_motion(a: Floats, b: Floats) -> NDArray[np.bool_]:
+    """Which places [N,2] in two images one fundamental matrix explains."""
+    inliers = None
+    if len(a) >= _MIN_MATCHES:
+        _, inliers = cv2.findFundamentalMat(a, b, cv2.USAC_MAGSAC, _MAX_ERROR, 0.999, 2000)
+    return np.zeros(len(a), bool) if inliers is None else inliers[:, 0] > 0
+
+
 def verify(features: Sequence[Features], matches: Matches, focals: Floats) -> Geometries:
     """The pairs whose matches one motion between two cameras of these focal lengths explains."""
     geometries = {}
@@ -60,27 +89,42 @@ def verify(features: Sequence[Features], matches: Matches, focals: Floats) -> Ge
             continue
         first, second = (_camera(features[k], focals[k]) for k in (i, j))
         found = _two_view(first, features[i], second, features[j], pairs)
-        if found is None:
-            continue
-        inliers = {tuple(row) for row in found.inlier_matches.tolist()}
-        others = np.array([row for row in pairs.tolist() if tuple(row) not in inliers], np.uint32)
-        rival = None
-        if len(others) >= max(_MIN_MATCHES, _RIVAL * len(inliers)):
-            rival = _two_view(first, features[i], second, features[j], others)
-        if rival is None or len(rival.inlier_matches) < _RIVAL * len(inliers):
+        if found is not None:
             geometries[i, j] = found
     return geometries
 
 
-def initial_pairs(geometries: Geometries, count: int) -> list[Pair]:
+def initial_pairs(features: Sequence[Features], geometries: Geometries, count: int) -> list[Pair]:
     """Pairs to begin with, the best first: many inliers and enough parallax."""
 
     def merit(pair: Pair) -> float:
         found = geometries[pair]
         return len(found.inlier_matches) * min(1.0, found.tri_angle / _GOOD_PARALLAX)
 
-    usable = [pair for pair, found in geometries.items() if found.tri_angle >= MIN_PARALLAX]
+    usable = [
+        (i, j)
+        for (i, j), found in geometries.items()
+        if found.tri_angle >= MIN_PARALLAX and not _only_turned(found, features[i], features[j])
+    ]
     return sorted(usable, key=merit, reverse=True)[:count]
+
+
+def _only_turned(found: Any, first: Features, second: Features) -> bool:
+    """Whether a turn of a camera of any focal length explains a pair that a homography explains.
+
+    With a wrong focal length such a pair seems to have parallax.
+    """
+    planar = pycolmap.TwoViewGeometryConfiguration.PLANAR.value
+    if found.config < planar or found.H is None:
+        return False
+    for share in _TURN_FOCALS:
+        a, b = (
+            _camera(view, share * max(view.size)).calibration_matrix() for view in (first, second)
+        )
+        values = np.linalg.svd(np.linalg.inv(b) @ found.H @ a, compute_uv=False)
+        if values[0] < _TURN_RATIO * values[2]:
+            return True
+    return False
 
 
 def grow(
