@@ -41,7 +41,7 @@ def correct_depth(
     apart = np.random.default_rng(_SEED).random(len(off)) < _HELD_OUT
     tried = _fit(basis[~apart], off[~apart])
     error_before = np.median(np.abs(off[apart]))
-    if not apart.any() or np.median(np.abs(off - basis @ tried)[apart]) > _GAIN * error_before:
+    if not np.median(np.abs(off - basis @ tried)[apart]) < _GAIN * error_before:
         return None
     *nodes, slope = _fit(basis, off)
     # Bilinear between nodes, the outer ones in the outer pixels.
@@ -50,7 +50,9 @@ def correct_depth(
     )
     added = rows @ np.reshape(nodes, _GRID) @ columns.T
     log_depth = np.log(np.maximum(depth.astype(np.float64), 1e-6))
-    return np.exp(log_depth + added + slope * (log_depth - middle)).astype(np.float32)
+    # Nothing is known of depths beyond those of the points.
+    range_known = np.clip(log_depth, log_estimate.min(), log_estimate.max()) - middle
+    return np.exp(log_depth + added + slope * range_known).astype(np.float32)
 
 
 def depth_at(depth: NDArray[np.float32], pixels: Floats) -> Floats:

@@ -10,7 +10,7 @@ from app.geometry import Floats
 from app.refinement.features import Features, Matches, Pair
 
 TOLERANCE = 2.0
-"""Pixels from the epipolar line at which a match says nothing any more."""
+"""Distance (`Features.unit`) from the epipolar line at which a match says nothing any more."""
 MIN_SUPPORT = 3.0
 """Matches set apart that must speak for a camera."""
 _HELD_OUT = 0.2
@@ -44,7 +44,7 @@ def support(cameras: Cameras, features: Sequence[Features], matches: Matches) ->
     scores = {}
     for pair, pairs in matches.items():
         error, in_front = epipolar_errors(cameras, features, pair, pairs)
-        near = np.maximum(0, 1 - (error / TOLERANCE) ** 2)
+        near = np.maximum(0, 1 - (error / (TOLERANCE * features[pair[0]].unit)) ** 2)
         scores[pair] = float(near[in_front].sum())
     return scores
 

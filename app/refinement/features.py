@@ -33,6 +33,11 @@ class Features:
     descriptors: NDArray[np.float32]
     size: tuple[int, int]
 
+    @property
+    def unit(self) -> float:
+        """What is a pixel in an image of common size (518 pixels wide), in pixels of this one."""
+        return min(2.0, max(self.size) / 518)
+
     def rays(self, focal: float) -> Floats:
         """Directions [N,3] with z = 1 of a camera with its principal point in the middle."""
         height, width = self.size

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.capture._cv2 import cv2
 from app.geometry import Floats
 from app.refinement._pycolmap import pycolmap
 from app.refinement.evidence import Cameras
@@ -23,9 +21,11 @@ Geometries = dict[Pair, Any]
 MIN_INLIERS = 12
 MIN_PARALLAX = np.radians(1.0)
 """Median angle between the rays of a pair below which it tells no direction of motion."""
-_MAX_ERROR = 2.5
+# In `Features.unit`: of a match, of a feature and the point it shows, of a new frame's points.
+_MAX_ERROR, _MAX_REPROJECTION, _MAX_RESECTION = 2.5, 3.0, 6.0
 _MIN_MATCHES = 10
-# Matches that a second motion explains, at least, and relative to the first.
+# Matches that a second motion explains, at least, and relative to the first: something moves or
+# repeats, and nobody can tell which motion is the camera's.
 _MIN_RIVAL, _RIVAL = 20, 0.5
 # Focal lengths (in long sides) at which a turn of the camera alone is tried, and how far from a
 # rotation (ratio of the largest singular value to the smallest) is as good as one.
@@ -57,30 +57,6 @@ class Model:
     observations: dict[int, Observations]
 
 
-def without_rivals(features: Sequence[Features], matches: Matches) -> Matches:
-    """The pairs whose matches do not tell of two motions.
-
-    Where they do, something moves or repeats, and nobody can tell which motion is the camera's.
-    Fundamental matrices need no focal length (MAGSAC++, Barath et al. 2020).
-    """
-    clear = {}
-    for (i, j), pairs in matches.items():
-        a, b = features[i].pixels[pairs[:, 0]], features[j].pixels[pairs[:, 1]]
-        first = _one_motion(a, b)
-        rival = _one_motion(a[~first], b[~first]).sum()
-        if rival < max(_MIN_RIVAL, _RIVAL * first.sum()):
-            clear[i, j] = pairs
-    return clear
-
-
-def _one_motion(a: Floats, b: Floats) -> NDArray[np.bool_]:
-    """Which places [N,2] in two images one fundamental matrix explains."""
-    inliers = None
-    if len(a) >= _MIN_MATCHES:
-        _, inliers = cv2.findFundamentalMat(a, b, cv2.USAC_MAGSAC, _MAX_ERROR, 0.999, 2000)
-    return np.zeros(len(a), bool) if inliers is None else inliers[:, 0] > 0
-
-
 def verify(features: Sequence[Features], matches: Matches, focals: Floats) -> Geometries:
     """The pairs whose matches one motion between two cameras of these focal lengths explains."""
     geometries = {}
@@ -89,7 +65,14 @@ def verify(features: Sequence[Features], matches: Matches, focals: Floats) -> Ge
             continue
         first, second = (_camera(features[k], focals[k]) for k in (i, j))
         found = _two_view(first, features[i], second, features[j], pairs)
-        if found is not None:
+        if found is None:
+            continue
+        inliers = {tuple(row) for row in found.inlier_matches.tolist()}
+        others = np.array([row for row in pairs.tolist() if tuple(row) not in inliers], np.uint32)
+        rival = None
+        if len(others) >= max(_MIN_RIVAL, _RIVAL * len(inliers)):
+            rival = _two_view(first, features[i], second, features[j], others)
+        if rival is None or len(rival.inlier_matches) < max(_MIN_RIVAL, _RIVAL * len(inliers)):
             geometries[i, j] = found
     return geometries
 
@@ -143,7 +126,7 @@ def grow(
     mapper = pycolmap.IncrementalMapper(cache)
     model = pycolmap.Reconstruction()
     mapper.begin_reconstruction(model)
-    options, triangulation = _mapper_options(), _triangulation_options()
+    options, triangulation = _mapper_options(features[0].unit), _triangulation_options()
     first, second = (k + 1 for k in initial)
     pose = geometries[initial].cam2_from_cam1
     mapper.register_initial_image_pair(options, first, second, pose)
@@ -186,7 +169,9 @@ def _two_view(first: Any, a: Features, second: Any, b: Features, matches: Any) -
     options.compute_relative_pose = True
     options.detect_watermark = False
     options.min_num_inliers = MIN_INLIERS
-    options.ransac.max_error = _MAX_ERROR
+    # A fundamental matrix, as if the focal length were unknown, fits two motions at once.
+    options.min_E_F_inlier_ratio = 0.0
+    options.ransac.max_error = _MAX_ERROR * a.unit
     options.ransac.min_inlier_ratio = 0.1
     options.ransac.max_num_trials = 5000
     options.ransac.random_seed = 0
@@ -239,18 +224,18 @@ def _cache(features: Sequence[Features], focals: Floats, geometries: Geometries)
     return cache
 
 
-def _mapper_options() -> Any:
+def _mapper_options(unit: float) -> Any:
     options = pycolmap.IncrementalMapperOptions()
     options.num_threads = 1
     options.random_seed = 0
     options.init_min_num_inliers = MIN_INLIERS
     options.abs_pose_min_num_inliers = MIN_INLIERS
     options.abs_pose_min_inlier_ratio = 0.15
-    options.abs_pose_max_error = 6.0
+    options.abs_pose_max_error = _MAX_RESECTION * unit
     # One frame alone does not tell the focal length; the adjustment of all does.
     options.abs_pose_refine_focal_length = False
     options.abs_pose_refine_extra_params = False
-    options.filter_max_reproj_error = 3.0
+    options.filter_max_reproj_error = _MAX_REPROJECTION * unit
     options.filter_min_tri_angle = 0.5
     return options
 

@@ -16,7 +16,7 @@ from app.reconstruction.keyframe import Keyframe
 from app.reconstruction.places import describe
 from app.refinement.evidence import MIN_SUPPORT, Cameras, split, support
 from app.refinement.features import Features, Matches, extract, match, pairs_to_match
-from app.refinement.mapping import Geometries, Model, grow, initial_pairs, verify, without_rivals
+from app.refinement.mapping import Geometries, Model, grow, initial_pairs, verify
 from app.refinement.result import Refinement, assemble, kept, network_scale
 
 # First guesses: the network's focal lengths, then these (in long sides of the image) if they are
@@ -73,7 +73,7 @@ def _refine(
         check()
         matches[i, j] = match(features[i], features[j])
         progress(0.2 + 0.2 * number / len(pairs))
-    used, held_out = split(without_rivals(features, matches))
+    used, held_out = split(matches)
     network = _network_cameras(keyframes, features)
     before = support(network, features, held_out)
 

@@ -248,7 +248,7 @@ def _with_errors(
         if position in pair:
             count += len(matches)
             error, in_front = epipolar_errors(final, features, pair, matches)
-            explained = in_front & (error < TOLERANCE)
+            explained = in_front & (error < TOLERANCE * features[pair[0]].unit)
             after.append(error[explained])
             before.append(epipolar_errors(network, features, pair, matches)[0][explained])
     errors = [
