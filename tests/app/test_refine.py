@@ -197,7 +197,8 @@ def test_two_motions_that_one_camera_cannot_make_leave_no_pair() -> None:
     rng = np.random.default_rng(0)
     size, focal = (400, 500), 400.0
     points = rng.uniform([-2, -2, 4], [2, 2, 8], (240, 3))
-    seen = [points, np.where(np.arange(240)[:, None] < 120, points + [1, 0, 0], points + [0, 1, 1])]
+    moves = np.where(np.arange(240)[:, None] < 120, [1.0, 0, 0], [0, 1.0, 1.0])
+    seen = [points, points + moves]
     features = [
         Features(focal * p[:, :2] / p[:, 2:] + [250, 200], np.zeros((240, 128), np.float32), size)
         for p in seen
