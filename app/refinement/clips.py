@@ -36,10 +36,15 @@ class PosedFrame:
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
     def read_depth(self, size: tuple[int, int]) -> NDArray[np.float32]:
-        """True depth [H,W] at the network's size, 0 = unknown; points fill the nearest pixels."""
+        """True depth [H,W] at the network's size, 0 = unknown; points fill the nearest pixels.
+
+        Raises AppError.
+        """
         if self.depth.is_file():
             stored = cv2.imread(str(self.depth), cv2.IMREAD_UNCHANGED)
-            return fit_depth((stored / 1000).astype(np.float32), size)
+            if stored is None:
+                raise AppError(f"{self.depth} is not an image")
+            return fit_depth(np.asarray(stored, np.float32) / np.float32(1000), size)
         depth = np.zeros(size, np.float32)
         if self.sparse.is_file():
             with np.load(self.sparse) as points:

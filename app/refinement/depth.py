@@ -92,7 +92,7 @@ def _fit(basis: Floats, off: Floats) -> Floats:
     prior = ties.T @ ties
     prior[-1, -1] = 1 / _SLOPE**2
     prior += 1e-6 * np.eye(len(prior))
-    solution = np.zeros(basis.shape[1])
+    solution: Floats = np.zeros(basis.shape[1])
     solution[:-1] = np.median(off)
     for _ in range(_ITERATIONS):
         residual = (off - basis @ solution) / _NOISE

@@ -78,7 +78,7 @@ def epipolar_errors(
     gradient = np.hypot(*line[:, :2].T) ** 2 + np.hypot(*back[:, :2].T) ** 2
     error = np.abs((y * line).sum(1)) / np.sqrt(gradient + 1e-30) * np.sqrt(focals.prod())
     depths = ray_depths(turned, y, translation)
-    return error, (depths > 0).all(0)
+    return error, (depths[0] > 0) & (depths[1] > 0)
 
 
 def ray_depths(turned: Floats, second: Floats, translation: Floats) -> Floats:

@@ -106,7 +106,9 @@ def _refine(
 
 
 def _network_cameras(keyframes: Sequence[Keyframe], features: Sequence[Features]) -> Cameras:
-    poses = {k: keyframe.extrinsic.astype(np.float64) for k, keyframe in enumerate(keyframes)}
+    poses: dict[int, Floats] = {
+        k: keyframe.extrinsic.astype(np.float64) for k, keyframe in enumerate(keyframes)
+    }
     focals = [
         k.intrinsic[0, 0] / network_scale(k, view)
         for k, view in zip(keyframes, features, strict=True)

@@ -242,7 +242,8 @@ def _with_errors(
     network: Cameras,
     final: Cameras,
 ) -> FrameReport:
-    before, after = [np.empty(0)], [np.empty(0)]
+    before: list[Floats] = [np.empty(0)]
+    after: list[Floats] = [np.empty(0)]
     count = 0
     for pair, matches in held_out.items():
         if position in pair:
