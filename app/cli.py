@@ -12,6 +12,7 @@ from app.engine import command as models_command
 from app.errors import AppError
 from app.export import command as export_command
 from app.live import command as reconstruct_command
+from app.refinement import command as refine_command
 from app.sessions import command as sessions_command
 
 BAD_INPUT = 2
@@ -20,6 +21,7 @@ INTERRUPTED = 130
 _RUN = {
     "reconstruct": reconstruct_command.run,
     "bench": bench_command.run,
+    "refine-bench": refine_command.run,
     "compare": compare_command.run,
     "export": export_command.run,
     "devices": devices.run,
@@ -75,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     reconstruct = reconstruct_command.add_parser(commands)
     compare_command.add_parser(commands)
     bench_command.add_parser(commands)
+    refine_command.add_parser(commands)
     export_command.add_parser(commands)
     devices.add_parser(commands)
     sessions_command.add_parsers(commands, reconstruct)

@@ -1,0 +1,285 @@
+"""Cameras from matches alone: COLMAP's incremental mapper, from a chosen pair of frames.
+
+Two-view geometry, absolute poses, triangulation and bundle adjustment are pycolmap's; its limits
+are set for few views with little overlap, because what comes out is judged by `evidence`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.geometry import Floats
+from app.refinement._pycolmap import pycolmap
+from app.refinement.evidence import Cameras
+from app.refinement.features import Features, Matches, Pair
+
+Geometries = dict[Pair, Any]
+"""The verified geometry (pycolmap's) of pairs: inlier matches and relative camera."""
+
+MIN_INLIERS = 12
+MIN_PARALLAX = np.radians(1.0)
+"""Median angle between the rays of a pair below which it tells no direction of motion."""
+# In `Features.unit`: of a match, of a feature and the point it shows, of a new frame's points.
+_MAX_ERROR, _MAX_REPROJECTION, _MAX_RESECTION = 2.5, 3.0, 6.0
+_MIN_MATCHES = 10
+# Matches that a second motion explains, at least, and relative to the first: something moves or
+# repeats, and nobody can tell which motion is the camera's.
+_MIN_RIVAL, _RIVAL = 20, 0.5
+# Focal lengths (in long sides) at which a turn of the camera alone is tried, and how far from a
+# rotation (ratio of the largest singular value to the smallest) is as good as one.
+_TURN_FOCALS = np.geomspace(0.4, 2.5, 30)
+_TURN_RATIO = 1.02
+# Parallax from which pairs are equally good to begin with.
+_GOOD_PARALLAX = np.radians(8.0)
+_MIN_POINTS = 8
+# All is adjusted again when there are so many times as many frames.
+_GROWTH = 1.2
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Triangulated points that a frame sees: pixels [N,2] of its features' image, z-depth [N],
+    reprojection errors [N] in pixels, numbers of frames that see each [N]."""
+
+    pixels: Floats
+    depth: Floats
+    error: Floats
+    track_length: Floats
+
+
+@dataclass(frozen=True)
+class Model:
+    """Cameras in a world and scale of their own, and what each frame that has one observes."""
+
+    cameras: Cameras
+    observations: dict[int, Observations]
+
+
+def verify(features: Sequence[Features], matches: Matches, focals: Floats) -> Geometries:
+    """The pairs whose matches one motion between two cameras of these focal lengths explains."""
+    geometries = {}
+    for (i, j), pairs in matches.items():
+        if len(pairs) < _MIN_MATCHES:
+            continue
+        first, second = (_camera(features[k], focals[k]) for k in (i, j))
+        found = _two_view(first, features[i], second, features[j], pairs)
+        if found is None:
+            continue
+        inliers = {tuple(row) for row in found.inlier_matches.tolist()}
+        others = np.array([row for row in pairs.tolist() if tuple(row) not in inliers], np.uint32)
+        rival = None
+        if len(others) >= max(_MIN_RIVAL, _RIVAL * len(inliers)):
+            rival = _two_view(first, features[i], second, features[j], others)
+        if rival is None or len(rival.inlier_matches) < max(_MIN_RIVAL, _RIVAL * len(inliers)):
+            geometries[i, j] = found
+    return geometries
+
+
+def initial_pairs(features: Sequence[Features], geometries: Geometries, count: int) -> list[Pair]:
+    """Pairs to begin with, the best first: many inliers and enough parallax."""
+
+    def merit(pair: Pair) -> float:
+        found = geometries[pair]
+        return len(found.inlier_matches) * min(1.0, found.tri_angle / _GOOD_PARALLAX)
+
+    usable = [
+        (i, j)
+        for (i, j), found in geometries.items()
+        if found.tri_angle >= MIN_PARALLAX and not _only_turned(found, features[i], features[j])
+    ]
+    return sorted(usable, key=merit, reverse=True)[:count]
+
+
+def _only_turned(found: Any, first: Features, second: Features) -> bool:
+    """Whether a turn of a camera of any focal length explains a pair that a homography explains.
+
+    With a wrong focal length such a pair seems to have parallax.
+    """
+    planar = pycolmap.TwoViewGeometryConfiguration.PLANAR.value
+    if found.config < planar or found.H is None:
+        return False
+    for share in _TURN_FOCALS:
+        a, b = (
+            _camera(view, share * max(view.size)).calibration_matrix() for view in (first, second)
+        )
+        values = np.linalg.svd(np.linalg.inv(b) @ found.H @ a, compute_uv=False)
+        if values[0] < _TURN_RATIO * values[2]:
+            return True
+    return False
+
+
+def grow(
+    features: Sequence[Features],
+    focals: Floats,
+    geometries: Geometries,
+    initial: Pair,
+    check: Callable[[], None],
+) -> Model | None:
+    """Cameras of all frames that can be reached from an initial pair; None if that one fails.
+
+    Frames whose images have the same size share a focal length. `check` is called between the
+    steps and may raise.
+    """
+    cache = _cache(features, focals, geometries)
+    mapper = pycolmap.IncrementalMapper(cache)
+    model = pycolmap.Reconstruction()
+    mapper.begin_reconstruction(model)
+    options, triangulation = _mapper_options(features[0].unit), _triangulation_options()
+    first, second = (k + 1 for k in initial)
+    pose = geometries[initial].cam2_from_cam1
+    mapper.register_initial_image_pair(options, first, second, pose)
+    mapper.triangulate_image(triangulation, first)
+    mapper.adjust_global_bundle(options, _adjustment_options(refine_focal=False))
+    mapper.filter_points(options)
+    if model.num_points3D() < _MIN_POINTS:
+        return None
+    adjustment = _adjustment_options(refine_focal=True)
+
+    def adjust(rounds: int) -> None:
+        mapper.iterative_global_refinement(
+            rounds, 5e-4, options, adjustment, triangulation, normalize_reconstruction=False
+        )
+
+    adjusted = 2
+    while _register_next(mapper, options, triangulation):
+        check()
+        if model.num_reg_images() >= _GROWTH * adjusted:
+            adjust(1)
+            adjusted = model.num_reg_images()
+    check()
+    adjust(2)
+    return _result(model, features)
+
+
+def _register_next(mapper: Any, options: Any, triangulation: Any) -> bool:
+    """Add one more frame: by points that it sees, else by its pairs alone."""
+    for by_pairs in (False, True):
+        register = mapper.register_next_structure_less_image if by_pairs else None
+        for image in mapper.find_next_images(options, by_pairs):
+            if (register or mapper.register_next_image)(options, image):
+                mapper.triangulate_image(triangulation, image)
+                return True
+    return False
+
+
+def _two_view(first: Any, a: Features, second: Any, b: Features, matches: Any) -> Any:
+    options = pycolmap.TwoViewGeometryOptions()
+    options.compute_relative_pose = True
+    options.detect_watermark = False
+    options.min_num_inliers = MIN_INLIERS
+    # A fundamental matrix, as if the focal length were unknown, fits two motions at once.
+    options.min_E_F_inlier_ratio = 0.0
+    options.ransac.max_error = _MAX_ERROR * a.unit
+    options.ransac.min_inlier_ratio = 0.1
+    options.ransac.max_num_trials = 5000
+    options.ransac.random_seed = 0
+    found = pycolmap.estimate_calibrated_two_view_geometry(
+        first, a.pixels, second, b.pixels, matches, options
+    )
+    has_pose = found.cam2_from_cam1 is not None
+    return found if has_pose and len(found.inlier_matches) >= MIN_INLIERS else None
+
+
+def _camera(features: Features, focal: float, number: int = 1) -> Any:
+    height, width = features.size
+    return pycolmap.Camera(
+        model="SIMPLE_PINHOLE",
+        width=width,
+        height=height,
+        params=[focal, width / 2, height / 2],
+        camera_id=number,
+    )
+
+
+def _camera_numbers(features: Sequence[Features]) -> list[int]:
+    sizes = [view.size for view in features]
+    return [sizes.index(size) + 1 for size in sizes]
+
+
+def _cache(features: Sequence[Features], focals: Floats, geometries: Geometries) -> Any:
+    """What the mapper reads from a database, without one."""
+    cache = pycolmap.DatabaseCache()
+    numbers = _camera_numbers(features)
+    for number in sorted(set(numbers)):
+        shared = [focal for focal, other in zip(focals, numbers, strict=True) if other == number]
+        camera = _camera(features[number - 1], float(np.median(shared)), number)
+        cache.add_camera(camera)
+        rig = pycolmap.Rig(rig_id=number)
+        rig.add_ref_sensor(camera.sensor_id)
+        cache.add_rig(rig)
+    for position, (view, number) in enumerate(zip(features, numbers, strict=True), 1):
+        image = pycolmap.Image(
+            name=str(position), camera_id=number, image_id=position, keypoints=view.pixels
+        )
+        image.frame_id = position
+        frame = pycolmap.Frame(frame_id=position, rig_id=number)
+        frame.add_data_id(image.data_id)
+        cache.add_frame(frame)
+        cache.add_image(image)
+    for (i, j), found in geometries.items():
+        cache.correspondence_graph.add_two_view_geometry(i + 1, j + 1, found)
+    cache.correspondence_graph.finalize()
+    return cache
+
+
+def _mapper_options(unit: float) -> Any:
+    options = pycolmap.IncrementalMapperOptions()
+    options.num_threads = 1
+    options.random_seed = 0
+    options.init_min_num_inliers = MIN_INLIERS
+    options.abs_pose_min_num_inliers = MIN_INLIERS
+    options.abs_pose_min_inlier_ratio = 0.15
+    options.abs_pose_max_error = _MAX_RESECTION * unit
+    # One frame alone does not tell the focal length; the adjustment of all does.
+    options.abs_pose_refine_focal_length = False
+    options.abs_pose_refine_extra_params = False
+    options.filter_max_reproj_error = _MAX_REPROJECTION * unit
+    options.filter_min_tri_angle = 0.5
+    return options
+
+
+def _triangulation_options() -> Any:
+    options = pycolmap.IncrementalTriangulatorOptions()
+    options.ignore_two_view_tracks = False
+    options.min_angle = 0.5
+    options.random_seed = 0
+    return options
+
+
+def _adjustment_options(refine_focal: bool) -> Any:
+    options = pycolmap.BundleAdjustmentOptions()
+    options.print_summary = False
+    options.refine_focal_length = refine_focal
+    options.refine_extra_params = False
+    options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
+    options.ceres.solver_options.num_threads = 1
+    options.ceres.solver_options.max_num_iterations = 25
+    return options
+
+
+def _result(model: Any, features: Sequence[Features]) -> Model:
+    model.update_point_3d_errors()
+    numbers = _camera_numbers(features)
+    poses = {}
+    refined = np.array([model.camera(number).params[0] for number in numbers], np.float64)
+    observations = {}
+    for position in range(len(features)):
+        if not model.exists_image(position + 1) or not model.image(position + 1).has_pose:
+            continue
+        image = model.image(position + 1)
+        pose = image.cam_from_world().matrix()
+        poses[position] = pose
+        seen = [
+            (point.xy, model.point3D(point.point3D_id))
+            for point in image.get_observation_points2D()
+        ]
+        depth = np.array([pose[2, :3] @ point.xyz + pose[2, 3] for _, point in seen])
+        observations[position] = Observations(
+            pixels=np.array([xy for xy, _ in seen]).reshape(-1, 2),
+            depth=depth,
+            error=np.array([point.error for _, point in seen]),
+            track_length=np.array([point.track.length() for _, point in seen]),
+        )
+    return Model(Cameras(poses, refined), observations)

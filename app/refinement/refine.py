@@ -1,0 +1,138 @@
+"""Poses, focal lengths and depth of keyframes made exact by multi-view geometry.
+
+Cameras are made anew from features of the whole frames (`mapping`), from several first guesses;
+those that explain most matches that were set apart (`evidence`) are taken if they explain more
+than the network's do. What cannot be reached keeps the network's camera, relative to its nearest
+neighbour that was. Depth is moved smoothly through the triangulated points (`depth`).
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.geometry import Floats
+from app.reconstruction.keyframe import Keyframe
+from app.reconstruction.places import describe
+from app.refinement.evidence import MIN_SUPPORT, Cameras, split, support
+from app.refinement.features import Features, Matches, extract, match, pairs_to_match
+from app.refinement.mapping import Geometries, Model, grow, initial_pairs, verify
+from app.refinement.result import Refinement, assemble, kept, network_scale
+
+# First guesses: the network's focal lengths, then these (in long sides of the image) if they are
+# not near it; with each, the best pairs to begin with.
+_FOCALS = 0.75, 1.1
+_NEAR_FOCAL = 1.15
+_INITIAL_PAIRS = 2
+# How many more matches set apart must speak for geometry's cameras than for the network's.
+_BETTER = 1.1
+
+
+class _Cancelled(Exception):
+    pass
+
+
+def refine(
+    keyframes: Sequence[Keyframe],
+    load_image: Callable[[Keyframe], NDArray[np.uint8]] = lambda keyframe: keyframe.image,
+    *,
+    cancelled: Callable[[], bool] = lambda: False,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Refinement:
+    """Refine keyframes; those given are not changed.
+
+    load_image: gives a keyframe's frame [h,w,3] RGB in full, of which `keyframe.image` is the
+    middle (`fit_image`); cancelled: asked between the steps, each below a second or so; then all
+    keeps the network's result. progress: told the share that is done, 0 to 1.
+    """
+
+    def check() -> None:
+        if cancelled():
+            raise _Cancelled
+
+    try:
+        return _refine(keyframes, load_image, check, progress)
+    except _Cancelled:
+        return kept(keyframes, "cancelled")
+
+
+def _refine(
+    keyframes: Sequence[Keyframe],
+    load_image: Callable[[Keyframe], NDArray[np.uint8]],
+    check: Callable[[], None],
+    progress: Callable[[float], None],
+) -> Refinement:
+    features = []
+    for number, keyframe in enumerate(keyframes, 1):
+        check()
+        features.append(extract(load_image(keyframe)))
+        progress(0.2 * number / len(keyframes))
+    matches: Matches = {}
+    pairs = pairs_to_match([describe(keyframe.image) for keyframe in keyframes])
+    for number, (i, j) in enumerate(pairs, 1):
+        check()
+        matches[i, j] = match(features[i], features[j])
+        progress(0.2 + 0.2 * number / len(pairs))
+    used, held_out = split(matches)
+    network = _network_cameras(keyframes, features)
+    before = support(network, features, held_out)
+
+    best: tuple[float, Model, Geometries] | None = None
+    verified: Geometries = {}
+    guesses = _focal_guesses(network.focals, features)
+    for number, focals in enumerate(guesses, 1):
+        check()
+        geometries = verify(features, used, focals)
+        verified |= geometries
+        for pair in initial_pairs(features, geometries, _INITIAL_PAIRS):
+            check()
+            model = grow(features, focals, geometries, pair, check)
+            if model is None:
+                continue
+            score = sum(support(model.cameras, features, held_out).values())
+            if best is None or score > best[0]:
+                best = score, model, geometries
+        progress(0.4 + 0.5 * number / len(guesses))
+    if best is None:
+        return kept(keyframes, _why_no_model(matches, verified))
+    score, model, geometries = best
+    if score < max(MIN_SUPPORT, _BETTER * sum(before.values())):
+        return kept(
+            keyframes,
+            f"the network's cameras explain {sum(before.values()):.0f} of "
+            f"{sum(map(len, held_out.values()))} matches set apart, geometry's {score:.0f}",
+        )
+    return assemble(keyframes, features, held_out, network, model, geometries)
+
+
+def _network_cameras(keyframes: Sequence[Keyframe], features: Sequence[Features]) -> Cameras:
+    poses: dict[int, Floats] = {
+        k: keyframe.extrinsic.astype(np.float64) for k, keyframe in enumerate(keyframes)
+    }
+    focals = [
+        k.intrinsic[0, 0] / network_scale(k, view)
+        for k, view in zip(keyframes, features, strict=True)
+    ]
+    return Cameras(poses, np.array(focals, np.float64))
+
+
+def _focal_guesses(network: Floats, features: Sequence[Features]) -> list[Floats]:
+    """First guesses [S] of the focal lengths; frames of one size have one lens."""
+    sizes = [view.size for view in features]
+    middle = np.array(
+        [np.median(network[[size == other for other in sizes]]) for size in sizes], np.float64
+    )
+    sides = np.array([max(size) for size in sizes], np.float64)
+    known = float(np.median(middle / sides))
+    far = [f for f in _FOCALS if abs(np.log(f / known)) > np.log(_NEAR_FOCAL)]
+    return [middle, *(factor * sides for factor in far)]
+
+
+def _why_no_model(matches: Matches, geometries: Geometries) -> str:
+    most = max((len(pairs) for pairs in matches.values()), default=0)
+    if not geometries:
+        return f"no two frames have matches that one motion explains (at most {most} matches)"
+    parallax = np.degrees(max(found.tri_angle for found in geometries.values()))
+    return (
+        f"too little parallax between the frames ({parallax:.1f} degrees): only the camera turned"
+    )

@@ -1,0 +1,283 @@
+"""Puts refined cameras into the frame and scale of the network's, with depth that fits them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.geometry import Floats, invert_se3, to_homogeneous
+from app.reconstruction.keyframe import Keyframe
+from app.refinement.depth import correct_depth, depth_at
+from app.refinement.evidence import (
+    MIN_SUPPORT,
+    TOLERANCE,
+    Cameras,
+    epipolar_errors,
+    ray_depths,
+    support,
+)
+from app.refinement.features import Features, Matches, Pair
+from app.refinement.mapping import MIN_PARALLAX, Geometries, Model
+
+
+@dataclass(frozen=True)
+class FrameReport:
+    """What refinement did with one keyframe.
+
+    changed: whether its camera comes from geometry; reason: why or why not, in one line;
+    held_out: matches with other frames that were set apart; error_before, error_after: median
+    distance in pixels from the epipolar line of those that the refined cameras explain, NaN if
+    there are none; points: triangulated ones that it sees, by so many frames in the mean
+    (track_length); depth_changed: whether its depth was moved.
+    """
+
+    changed: bool
+    reason: str
+    held_out: int = 0
+    error_before: float = np.nan
+    error_after: float = np.nan
+    points: int = 0
+    track_length: float = np.nan
+    depth_changed: bool = False
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """keyframes: new ones in the order of the old, in the same global frame and scale; frames:
+    a report of each; reason: what was done, in one line."""
+
+    keyframes: list[Keyframe]
+    frames: list[FrameReport]
+    reason: str
+
+
+def kept(keyframes: Sequence[Keyframe], reason: str) -> Refinement:
+    """The network's result as it is, for one reason."""
+    return Refinement(list(keyframes), [FrameReport(False, reason) for _ in keyframes], reason)
+
+
+def network_scale(keyframe: Keyframe, features: Features) -> float:
+    """Pixels of the network's image for one of the image in which the features were found."""
+    (height, width), (full_height, full_width) = keyframe.depth.shape, features.size
+    return max(height / full_height, width / full_width)
+
+
+def assemble(
+    keyframes: Sequence[Keyframe],
+    features: Sequence[Features],
+    held_out: Matches,
+    network: Cameras,
+    model: Model,
+    geometries: Geometries,
+) -> Refinement:
+    """Keyframes with the model's cameras, where the matches set apart speak for them.
+
+    The first of these keyframes stays where it is, and the scale is that of the network's depth.
+    Every other one is joined to those by a verified pair, which tells how it is turned and to
+    which side it moved, or else keeps the network's camera relative to the nearest one.
+    """
+    before, after = (
+        _by_frame(support(cameras, features, held_out), len(keyframes))
+        for cameras in (network, model.cameras)
+    )
+    chosen = [
+        position
+        for position in sorted(model.observations)
+        if after[position] >= max(MIN_SUPPORT, before[position])
+    ]
+    if len(chosen) < 2:
+        return kept(keyframes, "geometry explains no two frames better than the network")
+    refined = list(keyframes)
+    reports = {}
+    scale = _scale(keyframes, features, model, chosen)
+    for position in chosen:
+        refined[position] = _registered(keyframes, features, model, chosen[0], position, scale)
+        seen = model.observations[position]
+        reports[position] = FrameReport(
+            changed=True,
+            reason="geometry explains its matches",
+            points=len(seen.depth),
+            track_length=float(np.mean(seen.track_length)),
+            depth_changed=refined[position].depth is not keyframes[position].depth,
+        )
+    focals = model.cameras.focals
+    while len(reports) < len(keyframes):
+        pair = _joining_pair(set(reports), features, held_out, network, focals, geometries)
+        if pair:
+            known, position = pair if pair[0] in reports else pair[::-1]
+            refined[position] = _joined(refined, features, focals, geometries[pair], pair, known)
+            reason = f"one pair joins it to frame {known + 1}"
+        else:
+            known, position = _nearest(set(reports), len(keyframes))
+            refined[position] = _carried(keyframes, refined[known], known, position)
+            reason = f"too few matches: the network's camera, relative to frame {known + 1}"
+        reports[position] = FrameReport(pair is not None, reason)
+    final = Cameras(
+        {k: view.extrinsic.astype(np.float64) for k, view in enumerate(refined)}, focals
+    )
+    frames = [
+        _with_errors(reports[position], position, features, held_out, network, final)
+        for position in range(len(keyframes))
+    ]
+    changed = sum(frame.changed for frame in frames)
+    return Refinement(refined, frames, f"{changed} of {len(frames)} frames changed")
+
+
+def _by_frame(scores: dict[Pair, float], count: int) -> Floats:
+    total = np.zeros(count)
+    for pair, score in scores.items():
+        total[list(pair)] += score
+    return total
+
+
+def _scale(
+    keyframes: Sequence[Keyframe], features: Sequence[Features], model: Model, chosen: list[int]
+) -> float:
+    """The network's depth for one of the model's, the median over all points."""
+    ratios = [
+        np.log(_depth_at(keyframes[k], features[k], seen.pixels) / seen.depth)
+        for k in chosen
+        if len((seen := model.observations[k]).depth)
+    ]
+    return float(np.exp(np.nanmedian(np.concatenate(ratios))))
+
+
+def _registered(
+    keyframes: Sequence[Keyframe],
+    features: Sequence[Features],
+    model: Model,
+    anchor: int,
+    position: int,
+    scale: float,
+) -> Keyframe:
+    """A keyframe with the model's camera, as seen from the anchor, and its depth moved to it."""
+    keyframe, seen = keyframes[position], model.observations[position]
+    poses = model.cameras.poses
+    relative = _compose(poses[position], invert_se3(poses[anchor]))
+    relative[:, 3] *= scale
+    pixels = _network_pixels(keyframe, features[position], seen.pixels)
+    depth = correct_depth(keyframe.depth, pixels, scale * seen.depth)
+    return replace(
+        keyframe,
+        extrinsic=_compose(relative, keyframes[anchor].extrinsic).astype(np.float32),
+        intrinsic=_intrinsic(keyframe, features[position], model.cameras.focals[position]),
+        depth=keyframe.depth if depth is None else depth,
+    )
+
+
+def _joining_pair(
+    known: set[int],
+    features: Sequence[Features],
+    held_out: Matches,
+    network: Cameras,
+    focals: Floats,
+    geometries: Geometries,
+) -> Pair | None:
+    """The pair with most inliers that joins a frame to a known one, if its matches set apart speak
+    for it."""
+    joining = [pair for pair in geometries if len(known.intersection(pair)) == 1]
+    joining.sort(key=lambda pair: len(geometries[pair].inlier_matches), reverse=True)
+    for pair in joining:
+        poses = {pair[0]: np.eye(3, 4), pair[1]: geometries[pair].cam2_from_cam1.matrix()}
+        alone = {pair: held_out[pair]}
+        score = support(Cameras(poses, focals), features, alone)[pair]
+        enough = max(MIN_SUPPORT, support(network, features, alone)[pair])
+        if geometries[pair].tri_angle >= MIN_PARALLAX and score >= enough:
+            return pair
+    return None
+
+
+def _joined(
+    refined: Sequence[Keyframe],
+    features: Sequence[Features],
+    focals: Floats,
+    geometry: Any,
+    pair: Pair,
+    known: int,
+) -> Keyframe:
+    """The other keyframe of a pair, placed from the known one at the scale of its depth."""
+    relative = geometry.cam2_from_cam1.matrix()
+    x, y = (
+        features[k].rays(float(focals[k]))[geometry.inlier_matches[:, side]]
+        for side, k in enumerate(pair)
+    )
+    depths = ray_depths(x @ relative[:, :3].T, y, relative[:, 3])
+    side = pair.index(known)
+    pixels = features[known].pixels[geometry.inlier_matches[:, side]]
+    ahead = (depths > 0).all(0)
+    ratio = _depth_at(refined[known], features[known], pixels[ahead]) / depths[side, ahead]
+    relative[:, 3] *= np.nanmedian(ratio)
+    if side == 1:
+        relative = invert_se3(relative)
+    position = pair[1 - side]
+    return replace(
+        refined[position],
+        extrinsic=_compose(relative, refined[known].extrinsic).astype(np.float32),
+        intrinsic=_intrinsic(refined[position], features[position], focals[position]),
+    )
+
+
+def _nearest(known: set[int], count: int) -> Pair:
+    """The known frame and the unknown one that are nearest in order."""
+    unknown = [position for position in range(count) if position not in known]
+    return min(((k, u) for u in unknown for k in known), key=lambda ku: abs(ku[0] - ku[1]))
+
+
+def _carried(
+    keyframes: Sequence[Keyframe], neighbour: Keyframe, known: int, position: int
+) -> Keyframe:
+    """A keyframe that follows the move of a known one."""
+    relative = _compose(keyframes[position].extrinsic, invert_se3(keyframes[known].extrinsic))
+    extrinsic = _compose(relative, neighbour.extrinsic).astype(np.float32)
+    return replace(keyframes[position], extrinsic=extrinsic)
+
+
+def _with_errors(
+    report: FrameReport,
+    position: int,
+    features: Sequence[Features],
+    held_out: Matches,
+    network: Cameras,
+    final: Cameras,
+) -> FrameReport:
+    before: list[Floats] = [np.empty(0)]
+    after: list[Floats] = [np.empty(0)]
+    count = 0
+    for pair, matches in held_out.items():
+        if position in pair:
+            count += len(matches)
+            error, in_front = epipolar_errors(final, features, pair, matches)
+            explained = in_front & (error < TOLERANCE * features[pair[0]].unit)
+            after.append(error[explained])
+            before.append(epipolar_errors(network, features, pair, matches)[0][explained])
+    errors = [
+        float(np.median(e)) if len(e) else np.nan for e in map(np.concatenate, (before, after))
+    ]
+    return replace(report, held_out=count, error_before=errors[0], error_after=errors[1])
+
+
+def _compose(second: Floats, first: Floats) -> Floats:
+    """The rigid transform [3,4] that does the first, then the second."""
+    return second.astype(np.float64) @ to_homogeneous(first.astype(np.float64))
+
+
+def _intrinsic(keyframe: Keyframe, features: Features, focal: float) -> NDArray[np.float32]:
+    intrinsic = keyframe.intrinsic.copy()
+    intrinsic[0, 0] = intrinsic[1, 1] = focal * network_scale(keyframe, features)
+    return intrinsic
+
+
+def _network_pixels(keyframe: Keyframe, features: Features, pixels: Floats) -> Floats:
+    """Places [N,2] of the features' image in the network's, whose pixel centres are at integers."""
+    height, width = keyframe.depth.shape
+    full_height, full_width = features.size
+    middle = np.array([width / 2, height / 2]) - 0.5
+    off = pixels - np.array([full_width / 2, full_height / 2])
+    return middle + network_scale(keyframe, features) * off
+
+
+def _depth_at(keyframe: Keyframe, features: Features, pixels: Floats) -> Floats:
+    """Depth [N] at places of the features' image, NaN outside of the network's."""
+    return depth_at(keyframe.depth, _network_pixels(keyframe, features, pixels))
