@@ -1,6 +1,8 @@
 """What the window offers to choose from: sources and models on this machine."""
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,18 @@ class Choice:
 
     label: str
     value: str
+
+
+def told_apart(choices: Sequence[Choice]) -> list[Choice]:
+    """Choices of one label get the end of their paths, as short as it tells them apart."""
+    ends = {choice.value: choice.label for choice in choices}
+    for parts in range(1, max((len(Path(value).parts) for value in ends), default=0) + 1):
+        counts = Counter(ends.values())
+        for choice in choices:
+            if counts[ends[choice.value]] > 1:
+                end = "/".join(Path(choice.value).parts[-parts:])
+                ends[choice.value] = f"{choice.label} ({end})"
+    return [Choice(ends[choice.value], choice.value) for choice in choices]
 
 
 def find_sources(demo_clip: Path = DEMO_CLIP) -> list[Choice]:

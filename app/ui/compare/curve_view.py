@@ -1,5 +1,7 @@
 """Difference against the confidence that the second model predicted."""
 
+import re
+
 from PySide6.QtCore import QRectF, QSize
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtSvg import QSvgRenderer
@@ -9,7 +11,7 @@ from app.compare import ConfidenceCurve
 from app.compare.report_plots import confidence_plot
 from app.compare.svg import Ink
 from app.ui import style
-from app.ui.texts import tr
+from app.ui.texts import localized, tr
 
 
 class CurveView(QWidget):
@@ -43,4 +45,5 @@ class CurveView(QWidget):
         size = (self.width(), self.height())
         labels = tr("predicted confidence"), tr("difference (%)")
         plot = confidence_plot([(style.TRAJECTORY, self._curve)], labels, size, ink)
-        QSvgRenderer(plot.svg("").encode()).render(QPainter(self), QRectF(self.rect()))
+        svg = re.sub(r"(?<=>)[\d.]+(?=<)", lambda found: localized(found[0]), plot.svg(""))
+        QSvgRenderer(svg.encode()).render(QPainter(self), QRectF(self.rect()))

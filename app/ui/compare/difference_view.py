@@ -17,6 +17,9 @@ from app.ui.texts import localized, significant, tr
 PICTURE_HEIGHT = 150
 """Logical pixels."""
 
+RAMP_ASPECT = 24
+"""Of the scale under the pictures, width / height."""
+
 
 class DifferenceView(QWidget):
     """Image and difference map of a keyframe that the user picks; the newest until then.
@@ -38,8 +41,7 @@ class DifferenceView(QWidget):
         self.image = ImageView(tr("No image yet"))
         self.map = ImageView(tr("The difference appears with the first keyframes"))
         self.ramp = ImageView("")
-        self.ramp.setMinimumSize(60, 8)
-        self.ramp.setMaximumHeight(8)
+        self.ramp.setFixedSize(8 * RAMP_ASPECT, 8)
         self.limit = label(role="muted")
         self.words = label()
         self.words.setWordWrap(True)
@@ -60,16 +62,18 @@ class DifferenceView(QWidget):
         picker.addWidget(previous)
         picker.addWidget(self.slider, stretch=1)
         picker.addWidget(following)
-        legend = QHBoxLayout()
+        self._legend = QWidget()
+        legend = QHBoxLayout(self._legend)
+        legend.setContentsMargins(0, 0, 0, 0)
         legend.setSpacing(style.GAP)
         legend.addWidget(QLabel("0"))
-        legend.addWidget(self.ramp, stretch=1)
-        legend.addWidget(self.limit)
+        legend.addWidget(self.ramp)
+        legend.addWidget(self.limit, stretch=1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(style.GAP, 0, style.GAP, style.GAP)
         layout.setSpacing(style.GAP)
         layout.addLayout(pictures)
-        layout.addLayout(legend)
+        layout.addWidget(self._legend)
         layout.addLayout(picker)
         layout.addWidget(self.words)
         self.clear()
@@ -79,8 +83,7 @@ class DifferenceView(QWidget):
         self._comparison, self._follows = None, True
         self.image.set_image(None)
         self.map.set_image(None)
-        self.ramp.set_image(None)
-        self.limit.setText("")
+        self._legend.hide()
         self.words.setText("")
         self.slider.setEnabled(False)
 
@@ -91,10 +94,11 @@ class DifferenceView(QWidget):
             return
         self._comparison = comparison
         self._limit = difference_limit([apart])
-        self.ramp.set_image(difference_ramp(256, 12))
+        self.ramp.set_image(difference_ramp(12 * RAMP_ASPECT, 12))
         self.limit.setText(
             tr("{limit} % of the depth and above").format(limit=significant(100 * self._limit, 6))
         )
+        self._legend.show()
         last = len(apart.keyframes) - 1
         self.slider.blockSignals(True)
         self.slider.setRange(0, last)

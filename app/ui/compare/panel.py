@@ -78,6 +78,9 @@ class ComparePanel(QWidget):
             self.ask_report,
         )
         self.report.setEnabled(False)
+        # A text that is longer while it is written would widen the whole window.
+        metrics, words = self.report.fontMetrics(), (self.report.text(), tr("Cancel"))
+        self.report.setMinimumWidth(max(map(metrics.horizontalAdvance, words)) + 4 * style.GAP)
         self.modes = ModeBar(self.linked)
         self._lay_out()
 
@@ -113,6 +116,7 @@ class ComparePanel(QWidget):
         self.linked.set_names((lane_name(self.lanes[0]), lane_name(self.lanes[1])))
         self.side.clear()
         self.banner.hide()
+        self.scenes.set_note("")
         self.report.setEnabled(False)
         if recorded:
             self._worker.pack(0, dict(enumerate(recorded.keyframes)), {})
@@ -229,10 +233,12 @@ class ComparePanel(QWidget):
             self.write_report(Path(chosen))
 
     def _on_report_progress(self, done: int, total: int) -> None:
-        self.report.setText(tr("Cancel ({done} of {total})").format(done=done, total=total))
+        self.scenes.set_note(tr("Report: step {done} of {total}").format(done=done, total=total))
 
     def _on_report_ended(self, folder: str, error: str) -> None:
         self.report.setText(tr("Report…"))
+        page = Path(folder) / "report.html"
+        self.scenes.set_note("" if error else tr("Report written: {page}").format(page=page))
         if error:
             self.banner.show_text(error)
         self.report_ended.emit(folder, error)
@@ -260,8 +266,9 @@ class ComparePanel(QWidget):
         column.addLayout(bar)
         column.addLayout(looks)
 
+        self.scenes = Panel(tr("3D view"), pictures)
         split = QSplitter(Qt.Orientation.Horizontal, handleWidth=style.GAP)
-        split.addWidget(Panel(tr("3D view"), pictures))
+        split.addWidget(self.scenes)
         split.addWidget(self.side)
         split.setStretchFactor(0, 1)
         split.setStretchFactor(1, 0)

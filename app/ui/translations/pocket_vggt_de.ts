@@ -520,8 +520,12 @@
         <translation>Bericht: Name eines neuen Ordners</translation>
     </message>
     <message>
-        <source>Cancel ({done} of {total})</source>
-        <translation>Abbrechen ({done} von {total})</translation>
+        <source>Report: step {done} of {total}</source>
+        <translation>Bericht: Schritt {done} von {total}</translation>
+    </message>
+    <message>
+        <source>Report written: {page}</source>
+        <translation>Bericht geschrieben: {page}</translation>
     </message>
     <message>
         <source>Look at the whole scene again</source>
