@@ -1,6 +1,7 @@
 """What the window offers to choose from: sources and models on this machine."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +49,8 @@ def source_choice(spec: str) -> Choice:
         return Choice(spec.removeprefix(CAMERA_PREFIX), spec)
     if spec.isdecimal():
         return Choice(tr("Camera {index}").format(index=spec), spec)
-    return Choice(Path(spec).name, spec)
+    path = _absolute(spec)
+    return Choice(path.name, str(path))
 
 
 def find_bundles(folders: tuple[Path, ...] = BUNDLE_FOLDERS) -> list[Choice]:
@@ -62,7 +64,7 @@ def bundle_choice(path: Path) -> Choice:
 
     A path of a manifest.json stands for its folder.
     """
-    path = path.parent if path.name == "manifest.json" else path
+    path = _absolute(path.parent if path.name == "manifest.json" else path)
     label = path.name
     try:
         content = json.loads((path / "manifest.json").read_text())
@@ -70,6 +72,11 @@ def bundle_choice(path: Path) -> Choice:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return Choice(label, str(path))
+
+
+def _absolute(path: str | Path) -> Path:
+    """One path for one place, whichever way it is named; links keep their names."""
+    return Path(os.path.abspath(path))
 
 
 def bundle_label(name: str, precision: str) -> str:

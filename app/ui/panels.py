@@ -41,12 +41,13 @@ def label(text: str = "", role: str = "") -> QLabel:
 
 
 class ElidedLabel(QLabel):
-    """A label that takes the room that is left, and ends in an ellipsis where that is too little:
-    after a comma or semicolon, if that fills more than half of it. The tool tip has all.
+    """A label that takes the room that is left, and ends in an ellipsis where that is too little;
+    by_facts: after a comma or semicolon, if there is one. The tool tip has the whole text.
     """
 
-    def __init__(self, role: str = "") -> None:
+    def __init__(self, role: str = "", by_facts: bool = False) -> None:
         super().__init__()
+        self._by_facts = by_facts
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         if role:
             set_role(self, role)
@@ -73,9 +74,10 @@ class ElidedLabel(QLabel):
         metrics, text = self.fontMetrics(), self.text()
         if metrics.horizontalAdvance(text) <= self.width():
             return text
-        for mark in reversed(list(re.finditer(r"[,;] ", text))):
+        facts = re.finditer(r"[,;] ", text) if self._by_facts else ()
+        for mark in reversed(list(facts)):
             whole = f"{text[: mark.end()]}…"
-            if self.width() / 2 < metrics.horizontalAdvance(whole) <= self.width():
+            if metrics.horizontalAdvance(whole) <= self.width():
                 return whole
         return metrics.elidedText(text, Qt.TextElideMode.ElideRight, self.width())
 

@@ -2,8 +2,8 @@
 
 import re
 
-from PySide6.QtCore import QRectF, QSize
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -40,6 +40,10 @@ class CurveView(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if self._curve is None:
+            painter = QPainter(self)
+            painter.setPen(QColor(style.MUTED))
+            words = tr("The difference appears with the first keyframes")
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, words)
             return
         ink = Ink(style.TEXT, style.MUTED, style.BORDER, style.HOVER)
         size = (self.width(), self.height())

@@ -36,7 +36,6 @@ class DifferenceView(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName(tr("Keyframe"))
         self.slider.setToolTip(tr("Which keyframe is compared; at the end, always the newest"))
-        self.slider.setEnabled(False)
         self.slider.valueChanged.connect(self._on_value)
         self.image = ImageView(tr("No image yet"))
         self.map = ImageView(tr("The difference appears with the first keyframes"))
@@ -50,6 +49,7 @@ class DifferenceView(QWidget):
         following = button("›", tr("Next keyframe"), lambda: self.step(1))
         for entry in (previous, following):
             entry.setFixedWidth(32)
+        self._picker = (previous, self.slider, following)
         for picture in (self.image, self.map):
             picture.setFixedHeight(PICTURE_HEIGHT)
 
@@ -85,7 +85,7 @@ class DifferenceView(QWidget):
         self.map.set_image(None)
         self._legend.hide()
         self.words.setText("")
-        self.slider.setEnabled(False)
+        self._enable_picker(False)
 
     def set_comparison(self, comparison: Comparison) -> None:
         """Show another comparison, at the keyframe that was shown, or the newest."""
@@ -102,7 +102,7 @@ class DifferenceView(QWidget):
         last = len(apart.keyframes) - 1
         self.slider.blockSignals(True)
         self.slider.setRange(0, last)
-        self.slider.setEnabled(last > 0)
+        self._enable_picker(last > 0)
         if self._follows:
             self.slider.setValue(last)
         self.slider.blockSignals(False)
@@ -115,6 +115,10 @@ class DifferenceView(QWidget):
     def step(self, by: int) -> None:
         """Show the next keyframe or one before."""
         self.slider.setValue(self.slider.value() + by)
+
+    def _enable_picker(self, enabled: bool) -> None:
+        for widget in self._picker:
+            widget.setEnabled(enabled)
 
     def _on_value(self, value: int) -> None:
         self._follows = value == self.slider.maximum()

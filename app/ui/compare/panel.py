@@ -113,10 +113,12 @@ class ComparePanel(QWidget):
         self._source, self._command, self._settings = source, command, settings or {}
         self._source_size = None
         self.linked.clear()
-        self.linked.set_names((lane_name(self.lanes[0]), lane_name(self.lanes[1])))
+        names = lane_name(self.lanes[0]), lane_name(self.lanes[1])
+        self.linked.set_names(names)
         self.side.clear()
+        self.figures.set_names(names)
         self.banner.hide()
-        self.scenes.set_note("")
+        self.scenes.set_note(tr("Looking for keyframes"))
         self.report.setEnabled(False)
         if recorded:
             self._worker.pack(0, dict(enumerate(recorded.keyframes)), {})
@@ -139,6 +141,7 @@ class ComparePanel(QWidget):
                 keyframes[position], clouds[position] = growth.keyframes[position], cloud
             self._worker.pack(place, keyframes, clouds, growth.moved)
         if all(entry.keyframes for entry in self.lanes):
+            self.scenes.set_note("")
             self._refresh()
 
     def fail(self, lane: int, error: Exception) -> None:
@@ -155,6 +158,7 @@ class ComparePanel(QWidget):
     def end(self, engines: Sequence[Engine] = ()) -> None:
         """The run is over; engines: of its lanes, for their energy and memory."""
         note_costs(self.lanes[self._first_live :], engines)
+        self.scenes.set_note("")
         self._refresh()
 
     def write_report(self, out: Path) -> None:

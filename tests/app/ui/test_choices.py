@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from PySide6.QtWidgets import QApplication
 
 from app.ui.choices import Choice, bundle_choice, find_bundles, find_sources, source_choice
@@ -35,6 +36,17 @@ def test_bundles_are_found_and_named_with_4_bit_first(tmp_path: Path) -> None:
 def test_a_camera_goes_by_its_name_or_index() -> None:
     assert source_choice("camera:Front") == Choice("Front", "camera:Front")
     assert source_choice("2") == Choice("Camera 2", "2")
+
+
+def test_a_relative_path_stands_for_the_same_choice(
+    qt: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _bundle(tmp_path / "nano", "nano", "fp32")
+    monkeypatch.chdir(tmp_path)
+    chooser = ModelChooser([bundle_choice(folder)])
+    chooser.add(bundle_choice(Path("nano")))
+    assert len(chooser.choices) == 1
+    assert source_choice("nano/../clip.mp4") == Choice("clip.mp4", str(tmp_path / "clip.mp4"))
 
 
 def test_the_demo_clip_comes_first(tmp_path: Path) -> None:
