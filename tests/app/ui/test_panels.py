@@ -27,7 +27,7 @@ def test_a_label_without_room_ends_after_a_whole_fact(qt: QApplication) -> None:
 
 def test_the_status_bar_leaves_out_what_it_has_no_room_for(qt: QApplication) -> None:
     bar = StatusBar({name: (name, "", "0,000,000") for name in ("one", "two")})
-    one, two = (bar._values[name].parentWidget() for name in ("one", "two"))
+    one, two = bar._boxes
     window = QWidget()
     bar.setParent(window)
     window.show()
