@@ -12,7 +12,7 @@ from PySide6.QtWidgets import (
 
 from app.ui import style
 from app.ui.choosers import Dropdown
-from app.ui.panels import label
+from app.ui.panels import label, set_role
 from app.ui.texts import tr
 
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
@@ -54,7 +54,9 @@ class CameraDialog(QDialog):
         form.addRow(tr("Rate"), self.rate_box)
         buttons = QDialogButtonBox()
         buttons.addButton(tr("Cancel"), QDialogButtonBox.ButtonRole.RejectRole)
-        buttons.addButton(tr("Use"), QDialogButtonBox.ButtonRole.AcceptRole).setDefault(True)
+        use = buttons.addButton(tr("Use"), QDialogButtonBox.ButtonRole.AcceptRole)
+        use.setDefault(True)
+        set_role(use, "primary")
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)

@@ -1,6 +1,9 @@
 """What the window offers to choose from: sources and models on this machine."""
 
 import json
+import os
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +24,18 @@ class Choice:
     value: str
 
 
+def told_apart(choices: Sequence[Choice]) -> list[Choice]:
+    """Choices of one label get the end of their paths, as short as it tells them apart."""
+    ends = {choice.value: choice.label for choice in choices}
+    for parts in range(1, max((len(Path(value).parts) for value in ends), default=0) + 1):
+        counts = Counter(ends.values())
+        for choice in choices:
+            if counts[ends[choice.value]] > 1:
+                end = "/".join(Path(choice.value).parts[-parts:])
+                ends[choice.value] = f"{choice.label} ({end})"
+    return [Choice(ends[choice.value], choice.value) for choice in choices]
+
+
 def find_sources(demo_clip: Path = DEMO_CLIP) -> list[Choice]:
     """The demo clip, if it is there, and the cameras."""
     demo = [Choice(tr("Demo clip"), str(demo_clip))] if demo_clip.is_file() else []
@@ -34,7 +49,8 @@ def source_choice(spec: str) -> Choice:
         return Choice(spec.removeprefix(CAMERA_PREFIX), spec)
     if spec.isdecimal():
         return Choice(tr("Camera {index}").format(index=spec), spec)
-    return Choice(Path(spec).name, spec)
+    path = _absolute(spec)
+    return Choice(path.name, str(path))
 
 
 def find_bundles(folders: tuple[Path, ...] = BUNDLE_FOLDERS) -> list[Choice]:
@@ -48,7 +64,7 @@ def bundle_choice(path: Path) -> Choice:
 
     A path of a manifest.json stands for its folder.
     """
-    path = path.parent if path.name == "manifest.json" else path
+    path = _absolute(path.parent if path.name == "manifest.json" else path)
     label = path.name
     try:
         content = json.loads((path / "manifest.json").read_text())
@@ -56,6 +72,11 @@ def bundle_choice(path: Path) -> Choice:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return Choice(label, str(path))
+
+
+def _absolute(path: str | Path) -> Path:
+    """One path for one place, whichever way it is named; links keep their names."""
+    return Path(os.path.abspath(path))
 
 
 def bundle_label(name: str, precision: str) -> str:

@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QComboBox, QFileDialog, QSizePolicy
 
 from app.ui import style
-from app.ui.choices import Choice, bundle_choice, source_choice
+from app.ui.choices import Choice, bundle_choice, source_choice, told_apart
 from app.ui.dropping import VIDEO_SUFFIXES
 from app.ui.texts import tr
 
@@ -42,8 +42,9 @@ class Chooser(Dropdown):
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._others = others
         self._current = -1
+        self._labels: dict[str, str] = {}
         for choice in choices:
-            self.addItem(choice.label, choice.value)
+            self._insert(self.count(), choice)
         self.insertSeparator(self.count())
         self.addItems(list(others))
         self._current = 0 if choices else -1
@@ -67,10 +68,17 @@ class Chooser(Dropdown):
         position = self.findData(choice.value)
         if position < 0:
             position = 0
-            self.insertItem(0, choice.label, choice.value)
+            self._insert(0, choice)
         self.setCurrentIndex(position)
         self._current = position
         self.picked.emit()
+
+    def _insert(self, position: int, choice: Choice) -> None:
+        self._labels[choice.value] = choice.label
+        self.insertItem(position, choice.label, choice.value)
+        offered = [Choice(self._labels[entry.value], entry.value) for entry in self.choices]
+        for place, entry in enumerate(told_apart(offered)):
+            self.setItemText(place, entry.label)
 
     def _activate(self, position: int) -> None:
         if self.itemData(position) is None:
@@ -125,7 +133,7 @@ class ModelChooser(Chooser):
         """The same for a second model: it is offered, and the first one stays."""
         choice = self._ask()
         if choice and self.findData(choice.value) < 0:
-            self.insertItem(len(self.choices), choice.label, choice.value)
+            self._insert(len(self.choices), choice)
         return choice
 
     def _ask(self) -> Choice | None:

@@ -65,7 +65,7 @@ class RunBar(QFrame):
             tr("Keyframes that the network sees at once: more hold together better, and cost more")
         )
         self._views.activated.connect(lambda: self.views_picked.emit(self._views.currentData()))
-        self._forecast = ElidedLabel("muted")
+        self._forecast = ElidedLabel("muted", by_facts=True)
         bottom = QHBoxLayout()
         bottom.setSpacing(style.GAP)
         bottom.addWidget(label(tr("Views at a time"), "muted"))

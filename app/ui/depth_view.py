@@ -20,7 +20,7 @@ from app.ui.choosers import Dropdown
 from app.ui.image_view import ImageView
 from app.ui.panels import label, set_role
 from app.ui.ramp import MAPS, Ramp, color_confidence, colored
-from app.ui.texts import tr
+from app.ui.texts import number, tr
 from app.ui.tools.look import wear
 
 STRAYS = 0.02
@@ -201,8 +201,8 @@ class DepthView(QWidget):
                 self._picture.set_image(None)
                 return
             near, far = (float(x) for x in np.quantile(known, [STRAYS, 1 - STRAYS]))
-            self._near.setText(tr("near {depth}").format(depth=f"{near:.2f}"))
-            self._far.setText(tr("far {depth}").format(depth=f"{far:.2f}"))
+            self._near.setText(tr("near {depth}").format(depth=number(near, 2)))
+            self._far.setText(tr("far {depth}").format(depth=number(far, 2)))
         self._range = near, far
         self._picture.set_image(colored(depth, near, max(far, near * 1.001), name))
 
@@ -220,7 +220,7 @@ class DepthView(QWidget):
             self._picture.set_caption("")
             return
         depth = float(entry.depth[pixel])
-        words = tr("depth {depth}").format(depth=f"{depth:.3f}") if depth > 0 else tr("no depth")
+        words = tr("depth {depth}").format(depth=number(depth, 3)) if depth > 0 else tr("no depth")
         if entry.confidence is not None:
             lower = float((entry.confidence < entry.confidence[pixel]).mean())
             words += tr(", surer than {share} %").format(share=round(100 * lower))

@@ -64,7 +64,7 @@ def shortcut_sheet(parent: QWidget, groups: Sequence[tuple[str, Sequence[QAction
         if filled + len(entries) / 2 > half and len(grids) < 2:
             grid, filled = QGridLayout(), 0
             grid.setHorizontalSpacing(2 * style.GAP)
-            grid.setVerticalSpacing(6)
+            grid.setVerticalSpacing(4)
             column = QVBoxLayout()
             column.addLayout(grid)
             column.addStretch()
@@ -106,7 +106,7 @@ def facts_dialog(
         for name, value in facts:
             text = label(value)
             text.setWordWrap(True)
-            text.setMinimumWidth(420)
+            text.setMinimumWidth(540)
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             grid.addWidget(label(name, "muted"), row, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(text, row, 1, Qt.AlignmentFlag.AlignTop)

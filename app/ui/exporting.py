@@ -42,11 +42,26 @@ class Exporter(BackgroundWriter):
         self._begin(write)
 
 
+def format_words() -> dict[str, str]:
+    """The labels of `FORMATS` in the user's language."""
+    return {
+        "ply": tr("Points, PLY"),
+        "glb": tr("Points and cameras, GLB"),
+        "mesh": tr("Surface, PLY"),
+        "mesh-glb": tr("Surface, GLB"),
+        "colmap": tr("COLMAP, binary"),
+        "colmap-text": tr("COLMAP, text"),
+        "nerfstudio": "nerfstudio",
+        "tum": tr("Trajectory, TUM"),
+        "npz": tr("Arrays, npz"),
+    }
+
+
 def ask_export(parent: QWidget) -> tuple[str, Path] | None:
     """The user's choice of a format and a place, if there is one."""
-    folder = tr("a folder *")
+    folder, words = tr("a folder *"), format_words()
     names = {
-        f"{form.label} ({'*' + form.suffix if form.suffix else folder})": name
+        f"{words[name]} ({'*' + form.suffix if form.suffix else folder})": name
         for name, form in FORMATS.items()
     }
     chosen, kind = QFileDialog.getSaveFileName(parent, tr("Export"), "scene", ";;".join(names))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QLocale, QTranslator
+from PySide6.QtCore import QLibraryInfo, QLocale, QTranslator
 from PySide6.QtWidgets import QApplication
 
 LANGUAGES = {"en": "English", "de": "Deutsch"}
@@ -23,12 +23,14 @@ def use_language(application: QApplication, code: str) -> None:
     """Speak a language, and write numbers as it does, from now on; what is on the screen
     already stays as it is.
 
-    A language without a file of its own is English.
+    A language without a file of its own is English. Qt's own dialogs and menus have files of Qt's.
     """
     QLocale.setDefault(QLocale(code))
     while _installed:
         application.removeTranslator(_installed.pop())
-    translator = QTranslator()
-    if translator.load(str(TRANSLATIONS / f"pocket_vggt_{code}.qm")):
-        application.installTranslator(translator)
-        _installed.append(translator)
+    qt = Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath))
+    for file in (qt / f"qtbase_{code}.qm", TRANSLATIONS / f"pocket_vggt_{code}.qm"):
+        translator = QTranslator()
+        if translator.load(str(file)):
+            application.installTranslator(translator)
+            _installed.append(translator)

@@ -24,6 +24,7 @@ class ModelCheck(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.path = Path()
         self.bundle: Bundle | None = None
         self.percent = 0
         self.error: str | None = None
@@ -42,6 +43,7 @@ class ModelCheck(QObject):
     def look(self, path: Path) -> None:
         """Read and check this bundle; returns at once."""
         self.stop()
+        self.path = path
         self.bundle, self.percent, self.error = None, 0, None
         self._stop = threading.Event()
         self._thread = threading.Thread(

@@ -1,5 +1,6 @@
 """The building blocks of the window: framed panels, messages over the 3D view, the status bar."""
 
+import re
 from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import QSize, Qt
@@ -16,6 +17,9 @@ from PySide6.QtWidgets import (
 
 from app.ui import style
 from app.ui.texts import tr
+
+BAR_HEIGHT = 32
+"""Logical pixels of the status bar, with and without its button."""
 
 STATE_WIDTH = 220
 """Logical pixels that what is going on has at least."""
@@ -37,12 +41,13 @@ def label(text: str = "", role: str = "") -> QLabel:
 
 
 class ElidedLabel(QLabel):
-    """A label that takes the room that is left, and ends in an ellipsis where that is too little.
-    The tool tip has the whole text.
+    """A label that takes the room that is left, and ends in an ellipsis where that is too little;
+    by_facts: after a comma or semicolon, if there is one. The tool tip has the whole text.
     """
 
-    def __init__(self, role: str = "") -> None:
+    def __init__(self, role: str = "", by_facts: bool = False) -> None:
         super().__init__()
+        self._by_facts = by_facts
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         if role:
             set_role(self, role)
@@ -52,9 +57,6 @@ class ElidedLabel(QLabel):
         self.setToolTip(text)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        fitting = self.fontMetrics().elidedText(
-            self.text(), Qt.TextElideMode.ElideRight, self.width()
-        )
         painter = QPainter(self)
         self.style().drawItemText(
             painter,
@@ -62,9 +64,22 @@ class ElidedLabel(QLabel):
             int(self.alignment()),
             self.palette(),
             True,
-            fitting,
+            self.fitting,
             self.foregroundRole(),
         )
+
+    @property
+    def fitting(self) -> str:
+        """As much of the text as there is room for."""
+        metrics, text = self.fontMetrics(), self.text()
+        if metrics.horizontalAdvance(text) <= self.width():
+            return text
+        facts = re.finditer(r"[,;] ", text) if self._by_facts else ()
+        for mark in reversed(list(facts)):
+            whole = f"{text[: mark.end()]}…"
+            if metrics.horizontalAdvance(whole) <= self.width():
+                return whole
+        return metrics.elidedText(text, Qt.TextElideMode.ElideRight, self.width())
 
 
 def button(text: str, tip: str, action: Callable[[], object]) -> QPushButton:
@@ -94,8 +109,13 @@ class Panel(QFrame):
         layout.addLayout(header)
         layout.addWidget(content, stretch=1)
 
-    def set_note(self, text: str) -> None:
+    @property
+    def note(self) -> str:
         """The text at the right of the title."""
+        return self._note.text()
+
+    def set_note(self, text: str) -> None:
+        """Say something else there."""
         self._note.setText(text)
 
 
@@ -157,8 +177,9 @@ class StatusBar(QFrame):
         self._state = ElidedLabel()
         self._state.setText(tr("Ready"))
         self._state.setMinimumWidth(STATE_WIDTH)
+        self.setFixedHeight(BAR_HEIGHT)
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(2 * style.GAP, style.GAP, 2 * style.GAP, style.GAP)
+        layout.setContentsMargins(2 * style.GAP, 0, 2 * style.GAP, 0)
         layout.setSpacing(style.GAP)
         layout.addWidget(self._state, stretch=1)
         self._on_cancel: Callable[[], object] = lambda: None
@@ -188,7 +209,12 @@ class StatusBar(QFrame):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
         room = self.width() - STATE_WIDTH - 4 * style.GAP
+        if not self._cancel.isHidden():
+            room -= self._cancel.sizeHint().width() + style.GAP
         for box in self._boxes:
             room -= box.sizeHint().width() + style.GAP
             box.setVisible(room >= 0)
@@ -201,6 +227,7 @@ class StatusBar(QFrame):
         """Show a button that ends what goes on beside the run; None: nothing does."""
         self._on_cancel = cancel or (lambda: None)
         self._cancel.setVisible(cancel is not None)
+        self._fit()
 
     def set_figure(self, name: str, value: str) -> None:
         """Update one figure."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -141,8 +142,10 @@ class Plan(QObject):
         self.use_views(self.proposed or usual or min(counts, default=self.wanted_views))
 
     def _show(self) -> None:
-        if error := next((check.error for check in self._checks if check.error), ""):
-            self._bar.show_forecast(fault_line(error), is_warning=True)
+        if failed := next((check for check in self._checks if check.error), None):
+            # With the whole path there would be no room to say what is wrong.
+            line = fault_line(failed.error or "").replace(f"{failed.path}{os.sep}", "")
+            self._bar.show_forecast(line, is_warning=True)
         elif self._bundles():
             text = plan_words(self.chosen, self.machine, len(self._checks))
             if unread := [check.percent for check in self._checks if check.error is None]:

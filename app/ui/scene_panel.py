@@ -39,7 +39,7 @@ class ScenePanel(Panel):
         self.point_size = LabelledSlider(
             tr("Point size"),
             (1, 8),
-            2,
+            3,
             tr("{size} px").replace("{size}", "{}").format,
             tr("Side of a point on the screen ([ and ])"),
         )
@@ -57,6 +57,7 @@ class ScenePanel(Panel):
         self.show_how_to_move()
         self._connect()
         self._on_confidence(self.confidence.value)
+        self.scene.set_point_size(self.point_size.value)
         wear(self)
 
     def show_hint(self, hint: Message | None) -> None:

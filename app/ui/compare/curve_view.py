@@ -1,7 +1,9 @@
 """Difference against the confidence that the second model predicted."""
 
-from PySide6.QtCore import QRectF, QSize
-from PySide6.QtGui import QPainter, QPaintEvent
+import re
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -9,7 +11,7 @@ from app.compare import ConfidenceCurve
 from app.compare.report_plots import confidence_plot
 from app.compare.svg import Ink
 from app.ui import style
-from app.ui.texts import tr
+from app.ui.texts import localized, tr
 
 
 class CurveView(QWidget):
@@ -38,9 +40,14 @@ class CurveView(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if self._curve is None:
+            painter = QPainter(self)
+            painter.setPen(QColor(style.MUTED))
+            words = tr("The difference appears with the first keyframes")
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, words)
             return
         ink = Ink(style.TEXT, style.MUTED, style.BORDER, style.HOVER)
         size = (self.width(), self.height())
         labels = tr("predicted confidence"), tr("difference (%)")
         plot = confidence_plot([(style.TRAJECTORY, self._curve)], labels, size, ink)
-        QSvgRenderer(plot.svg("").encode()).render(QPainter(self), QRectF(self.rect()))
+        svg = re.sub(r"(?<=>)[\d.]+(?=<)", lambda found: localized(found[0]), plot.svg(""))
+        QSvgRenderer(svg.encode()).render(QPainter(self), QRectF(self.rect()))

@@ -17,6 +17,9 @@ from app.ui.texts import localized, significant, tr
 PICTURE_HEIGHT = 150
 """Logical pixels."""
 
+RAMP_ASPECT = 24
+"""Of the scale under the pictures, width / height."""
+
 
 class DifferenceView(QWidget):
     """Image and difference map of a keyframe that the user picks; the newest until then.
@@ -33,13 +36,11 @@ class DifferenceView(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName(tr("Keyframe"))
         self.slider.setToolTip(tr("Which keyframe is compared; at the end, always the newest"))
-        self.slider.setEnabled(False)
         self.slider.valueChanged.connect(self._on_value)
         self.image = ImageView(tr("No image yet"))
         self.map = ImageView(tr("The difference appears with the first keyframes"))
         self.ramp = ImageView("")
-        self.ramp.setMinimumSize(60, 8)
-        self.ramp.setMaximumHeight(8)
+        self.ramp.setFixedSize(8 * RAMP_ASPECT, 8)
         self.limit = label(role="muted")
         self.words = label()
         self.words.setWordWrap(True)
@@ -48,6 +49,7 @@ class DifferenceView(QWidget):
         following = button("›", tr("Next keyframe"), lambda: self.step(1))
         for entry in (previous, following):
             entry.setFixedWidth(32)
+        self._picker = (previous, self.slider, following)
         for picture in (self.image, self.map):
             picture.setFixedHeight(PICTURE_HEIGHT)
 
@@ -60,16 +62,18 @@ class DifferenceView(QWidget):
         picker.addWidget(previous)
         picker.addWidget(self.slider, stretch=1)
         picker.addWidget(following)
-        legend = QHBoxLayout()
+        self._legend = QWidget()
+        legend = QHBoxLayout(self._legend)
+        legend.setContentsMargins(0, 0, 0, 0)
         legend.setSpacing(style.GAP)
         legend.addWidget(QLabel("0"))
-        legend.addWidget(self.ramp, stretch=1)
-        legend.addWidget(self.limit)
+        legend.addWidget(self.ramp)
+        legend.addWidget(self.limit, stretch=1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(style.GAP, 0, style.GAP, style.GAP)
         layout.setSpacing(style.GAP)
         layout.addLayout(pictures)
-        layout.addLayout(legend)
+        layout.addWidget(self._legend)
         layout.addLayout(picker)
         layout.addWidget(self.words)
         self.clear()
@@ -79,10 +83,9 @@ class DifferenceView(QWidget):
         self._comparison, self._follows = None, True
         self.image.set_image(None)
         self.map.set_image(None)
-        self.ramp.set_image(None)
-        self.limit.setText("")
+        self._legend.hide()
         self.words.setText("")
-        self.slider.setEnabled(False)
+        self._enable_picker(False)
 
     def set_comparison(self, comparison: Comparison) -> None:
         """Show another comparison, at the keyframe that was shown, or the newest."""
@@ -91,14 +94,15 @@ class DifferenceView(QWidget):
             return
         self._comparison = comparison
         self._limit = difference_limit([apart])
-        self.ramp.set_image(difference_ramp(256, 12))
+        self.ramp.set_image(difference_ramp(12 * RAMP_ASPECT, 12))
         self.limit.setText(
             tr("{limit} % of the depth and above").format(limit=significant(100 * self._limit, 6))
         )
+        self._legend.show()
         last = len(apart.keyframes) - 1
         self.slider.blockSignals(True)
         self.slider.setRange(0, last)
-        self.slider.setEnabled(last > 0)
+        self._enable_picker(last > 0)
         if self._follows:
             self.slider.setValue(last)
         self.slider.blockSignals(False)
@@ -111,6 +115,10 @@ class DifferenceView(QWidget):
     def step(self, by: int) -> None:
         """Show the next keyframe or one before."""
         self.slider.setValue(self.slider.value() + by)
+
+    def _enable_picker(self, enabled: bool) -> None:
+        for widget in self._picker:
+            widget.setEnabled(enabled)
 
     def _on_value(self, value: int) -> None:
         self._follows = value == self.slider.maximum()

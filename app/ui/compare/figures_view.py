@@ -8,7 +8,6 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 from app.compare import Lane
 from app.compare.report_tables import SHARED, figure_groups, times
 from app.ui import style
-from app.ui.compare.words import lane_name
 from app.ui.panels import label
 from app.ui.texts import localized, tr
 
@@ -52,11 +51,14 @@ class FiguresView(QWidget):
             for cell in cells:
                 cell.setText("–")
 
+    def set_names(self, names: Sequence[str]) -> None:
+        """What the two models are called."""
+        for head, name in zip(self._heads, names, strict=False):
+            head.setText(name)
+
     def set_lanes(self, lanes: Sequence[Lane]) -> None:
         """Show the figures of two lanes as they are now."""
         first, second = (lane.figures() for lane in lanes[:2])
-        for head, lane in zip(self._heads, lanes, strict=False):
-            head.setText(lane_name(lane))
         for group in figure_groups().values():
             for name, find, write in group:
                 mine, theirs = find(second), find(first)

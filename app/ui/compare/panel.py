@@ -78,6 +78,9 @@ class ComparePanel(QWidget):
             self.ask_report,
         )
         self.report.setEnabled(False)
+        # A text that is longer while it is written would widen the whole window.
+        metrics, words = self.report.fontMetrics(), (self.report.text(), tr("Cancel"))
+        self.report.setMinimumWidth(max(map(metrics.horizontalAdvance, words)) + 4 * style.GAP)
         self.modes = ModeBar(self.linked)
         self._lay_out()
 
@@ -110,9 +113,12 @@ class ComparePanel(QWidget):
         self._source, self._command, self._settings = source, command, settings or {}
         self._source_size = None
         self.linked.clear()
-        self.linked.set_names((lane_name(self.lanes[0]), lane_name(self.lanes[1])))
+        names = lane_name(self.lanes[0]), lane_name(self.lanes[1])
+        self.linked.set_names(names)
         self.side.clear()
+        self.figures.set_names(names)
         self.banner.hide()
+        self.scenes.set_note(tr("Looking for keyframes"))
         self.report.setEnabled(False)
         if recorded:
             self._worker.pack(0, dict(enumerate(recorded.keyframes)), {})
@@ -135,6 +141,7 @@ class ComparePanel(QWidget):
                 keyframes[position], clouds[position] = growth.keyframes[position], cloud
             self._worker.pack(place, keyframes, clouds, growth.moved)
         if all(entry.keyframes for entry in self.lanes):
+            self.scenes.set_note("")
             self._refresh()
 
     def fail(self, lane: int, error: Exception) -> None:
@@ -151,6 +158,7 @@ class ComparePanel(QWidget):
     def end(self, engines: Sequence[Engine] = ()) -> None:
         """The run is over; engines: of its lanes, for their energy and memory."""
         note_costs(self.lanes[self._first_live :], engines)
+        self.scenes.set_note("")
         self._refresh()
 
     def write_report(self, out: Path) -> None:
@@ -229,10 +237,12 @@ class ComparePanel(QWidget):
             self.write_report(Path(chosen))
 
     def _on_report_progress(self, done: int, total: int) -> None:
-        self.report.setText(tr("Cancel ({done} of {total})").format(done=done, total=total))
+        self.scenes.set_note(tr("Report: step {done} of {total}").format(done=done, total=total))
 
     def _on_report_ended(self, folder: str, error: str) -> None:
         self.report.setText(tr("Report…"))
+        page = Path(folder) / "report.html"
+        self.scenes.set_note("" if error else tr("Report written: {page}").format(page=page))
         if error:
             self.banner.show_text(error)
         self.report_ended.emit(folder, error)
@@ -260,8 +270,9 @@ class ComparePanel(QWidget):
         column.addLayout(bar)
         column.addLayout(looks)
 
+        self.scenes = Panel(tr("3D view"), pictures)
         split = QSplitter(Qt.Orientation.Horizontal, handleWidth=style.GAP)
-        split.addWidget(Panel(tr("3D view"), pictures))
+        split.addWidget(self.scenes)
         split.addWidget(self.side)
         split.setStretchFactor(0, 1)
         split.setStretchFactor(1, 0)

@@ -44,6 +44,9 @@ class SplitView(QWidget):
         self._frame = QWidget(self)
         first.setParent(self)
         second.setParent(self._frame)
+        # A picture that is wider than its half would be cut off, and framed for what is not seen.
+        for picture in (first, second):
+            picture.setMinimumSize(0, 0)
         first.lower()
         self._frame.raise_()
         self._divider = _Divider(self)

@@ -67,7 +67,7 @@ class ViewBar(QToolBar):
         return [
             self.modes.actions(),
             [self.follow, self.cameras, self.reset],
-            [self.measure, self.box, self.keyframes, *self.masks],
+            [self.measure, self.box, self.keyframes, self._hide],
             [self.undo, self.redo],
         ]
 

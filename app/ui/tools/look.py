@@ -35,11 +35,11 @@ QListWidget {{ background: {panel}; border: none; outline: none; }}
 QListWidget::item {{ padding: 2px; border-radius: 4px; color: {text}; }}
 QListWidget::item:hover {{ background: {raised}; }}
 QListWidget::item:selected {{ background: {hover}; color: {text}; }}
-QFrame[role="float"] QLineEdit, QFrame[role="drawer"] QLineEdit {{
+QFrame[role="float"] QLineEdit, QFrame[role="drawer"] QLineEdit, QDoubleSpinBox {{
     background: {raised}; border: 1px solid {border}; border-radius: 4px; padding: 0 6px;
     min-height: 22px; max-height: 22px; selection-background-color: {accent};
 }}
-QFrame[role="float"] QLineEdit:focus, QFrame[role="drawer"] QLineEdit:focus {{
+QFrame[role="float"] QLineEdit:focus, QFrame[role="drawer"] QLineEdit:focus, QDoubleSpinBox:focus {{
     border-color: {accent};
 }}
 QPushButton[role="small"], QComboBox[role="small"] {{

@@ -133,7 +133,7 @@
     </message>
     <message>
         <source>Stop</source>
-        <translation>Beenden</translation>
+        <translation>Stopp</translation>
     </message>
     <message>
         <source>Close</source>
@@ -214,6 +214,38 @@
     <message>
         <source>{path} could not be written: {reason}</source>
         <translation>{path} konnte nicht geschrieben werden: {reason}</translation>
+    </message>
+    <message>
+        <source>Points, PLY</source>
+        <translation>Punkte, PLY</translation>
+    </message>
+    <message>
+        <source>Points and cameras, GLB</source>
+        <translation>Punkte und Kameras, GLB</translation>
+    </message>
+    <message>
+        <source>Surface, PLY</source>
+        <translation>Oberfläche, PLY</translation>
+    </message>
+    <message>
+        <source>Surface, GLB</source>
+        <translation>Oberfläche, GLB</translation>
+    </message>
+    <message>
+        <source>COLMAP, binary</source>
+        <translation>COLMAP, binär</translation>
+    </message>
+    <message>
+        <source>COLMAP, text</source>
+        <translation>COLMAP, Text</translation>
+    </message>
+    <message>
+        <source>Trajectory, TUM</source>
+        <translation>Weg der Kamera, TUM</translation>
+    </message>
+    <message>
+        <source>Arrays, npz</source>
+        <translation>Felder, npz</translation>
     </message>
     <message>
         <source>a folder *</source>
@@ -520,8 +552,12 @@
         <translation>Bericht: Name eines neuen Ordners</translation>
     </message>
     <message>
-        <source>Cancel ({done} of {total})</source>
-        <translation>Abbrechen ({done} von {total})</translation>
+        <source>Report: step {done} of {total}</source>
+        <translation>Bericht: Schritt {done} von {total}</translation>
+    </message>
+    <message>
+        <source>Report written: {page}</source>
+        <translation>Bericht geschrieben: {page}</translation>
     </message>
     <message>
         <source>Look at the whole scene again</source>

@@ -22,6 +22,7 @@ from app.engine import Bundle, EngineError, Prediction
 from app.live import OpenSource
 from app.ui import style
 from app.ui.choices import Choice
+from app.ui.languages import use_language
 from app.ui.main_window import MainWindow
 
 
@@ -159,6 +160,7 @@ def qt() -> QApplication:
     application = QApplication.instance() or QApplication([])
     assert isinstance(application, QApplication)
     style.apply(application)
+    use_language(application, "en")
     return application
 
 

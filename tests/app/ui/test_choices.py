@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
 from PySide6.QtWidgets import QApplication
 
 from app.ui.choices import Choice, bundle_choice, find_bundles, find_sources, source_choice
-from app.ui.choosers import Chooser
+from app.ui.choosers import Chooser, ModelChooser
 
 
 def _bundle(folder: Path, name: str, precision: str) -> Path:
@@ -37,6 +38,17 @@ def test_a_camera_goes_by_its_name_or_index() -> None:
     assert source_choice("2") == Choice("Camera 2", "2")
 
 
+def test_a_relative_path_stands_for_the_same_choice(
+    qt: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _bundle(tmp_path / "nano", "nano", "fp32")
+    monkeypatch.chdir(tmp_path)
+    chooser = ModelChooser([bundle_choice(folder)])
+    chooser.add(bundle_choice(Path("nano")))
+    assert len(chooser.choices) == 1
+    assert source_choice("nano/../clip.mp4") == Choice("clip.mp4", str(tmp_path / "clip.mp4"))
+
+
 def test_the_demo_clip_comes_first(tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     assert all(choice.label != "Demo clip" for choice in find_sources(clip))
@@ -59,6 +71,21 @@ def test_a_chooser_keeps_its_choice_when_the_dialog_is_cancelled(qt: QApplicatio
     chooser.add(Choice("one", "1"))
     assert chooser.choice == Choice("one", "1")
     assert [choice.value for choice in picked if choice][-2:] == ["3", "1"]
+
+
+def test_models_of_one_name_and_precision_are_told_apart(qt: QApplication, tmp_path: Path) -> None:
+    places = [tmp_path / place for place in ("a/nano", "b/nano", "c/other")]
+    first, second, third = (bundle_choice(_bundle(place, "nano", "fp32")) for place in places)
+    chooser = ModelChooser([first])
+    assert chooser.currentText() == "nano, full precision"
+    chooser.add(third)
+    assert chooser.currentText() == "nano, full precision (other)"
+    chooser.add(second)
+    assert [choice.label for choice in chooser.choices] == [
+        "nano, full precision (b/nano)",
+        "nano, full precision (other)",
+        "nano, full precision (a/nano)",
+    ]
 
 
 def test_an_empty_chooser_has_no_choice(qt: QApplication) -> None:

@@ -15,6 +15,7 @@ from app.compare import Lane, Model
 from app.geometry import Sim3
 from app.live import Growth, KeyframeView, MovedKeyframe, StageTimes
 from app.reconstruction import Keyframe, WindowUpdate, keyframe_cloud
+from app.ui import style
 from app.ui.adapter import find_adapter
 from app.ui.compare import ComparePanel, Mode
 from app.ui.compare.linked_views import LinkedViews
@@ -198,6 +199,14 @@ def split(qt: QApplication) -> Iterator[SplitView]:
     split.close()
 
 
+def test_side_by_side_each_picture_is_as_wide_as_what_is_seen_of_it(qt: QApplication) -> None:
+    linked = LinkedViews(adapter=lambda: None)
+    linked.resize(400, 300)
+    linked.show()
+    assert {view.width() for view in linked.views} == {(400 - style.GAP) // 2}
+    linked.close()
+
+
 def seen(split: SplitView, x: int) -> str:
     return str(split.grab().toImage().pixelColor(x, 280).name())
 
@@ -258,7 +267,9 @@ def test_the_report_is_written_in_the_background(filled: ComparePanel, tmp_path:
     reports = ended(filled)
     filled.write_report(tmp_path / "report")
     assert filled.report.text() == "Cancel"
+    assert filled.report.sizeHint().width() <= filled.report.minimumWidth()
     assert wait(reports) == (str(tmp_path / "report"), "")
+    assert f"{tmp_path / 'report' / 'report.html'}" in filled.scenes.note
     assert "python -m app compare walk.mp4" in (tmp_path / "report" / "report.html").read_text()
     assert filled.report.text() == "Report…"
 

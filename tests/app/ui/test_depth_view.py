@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QLocale, QPoint, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -141,3 +141,15 @@ def test_a_removed_keyframe_gives_way_to_its_neighbour(view: DepthView) -> None:
     view.remove_keyframe(0)
     view.remove_keyframe(1)
     assert view.shown is None
+
+
+def test_depths_are_written_as_in_the_users_language(view: DepthView) -> None:
+    before = QLocale()
+    QLocale.setDefault(QLocale("de"))
+    try:
+        view.show_keyframe(0)
+        view._on_hover((0, 0))
+    finally:
+        QLocale.setDefault(before)
+    assert view._near.text() == "near 1,04"
+    assert view._picture._caption.startswith("depth 1,000")

@@ -327,7 +327,7 @@ def test_a_damaged_model_is_told_before_the_run(window: MainWindow, tmp_path: Pa
     window._look_at_model()
     while not window.plan._check.error:
         QTest.qWait(5)
-    assert "does not match its SHA-256" in window._bar.forecast
+    assert window._bar.forecast.startswith("model.pte does not match its SHA-256")
 
 
 def test_a_large_model_is_checked_while_the_window_answers(

@@ -145,7 +145,7 @@ def test_the_window_goes_on_while_the_engine_works(driver: Any, qt: QApplication
         QTest.qWait(10)
     window.view.confidence.slider.setValue(60)
     QTest.keyClick(window, "]")
-    assert window.view.point_size.value == 3
+    assert window.view.point_size.value == 4
     assert not window.is_idle
     engine.go.set()
     driver.wait_for_end()

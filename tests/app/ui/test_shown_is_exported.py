@@ -11,11 +11,12 @@ from PySide6.QtWidgets import QApplication
 
 from app.arguments import Parser, add_selection
 from app.capture import Frame, KeyframeSelector
-from app.export import export_as
+from app.export import FORMATS, export_as
 from app.export.command import selected
 from app.geometry import invert_se3
 from app.live import Growth
 from app.reconstruction import Keyframe, keyframe_cloud
+from app.ui.exporting import format_words
 from app.ui.scene import Scene, SceneKeyframe
 from app.ui.session import Session
 from app.ui.sharing import Shares
@@ -133,3 +134,7 @@ def test_the_file_has_what_the_window_shows(
         # A shown point gives the last bit of each number up for its flags.
         np.testing.assert_allclose(exported, signature(shown.points, shown.colors), atol=5e-6)
         assert f"fuse {scene.fuse:g}".encode() in path.read_bytes()[:600]
+
+
+def test_the_window_has_a_name_for_every_format() -> None:
+    assert format_words() == {name: form.label for name, form in FORMATS.items()}
