@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.geometry import transform_points
-from app.reconstruction.cells import CellTable
+from app.reconstruction.cells import GONE, CellTable, Slots
 from app.reconstruction.cloud import (
     Cells,
     PointCloud,
@@ -44,8 +44,10 @@ class FusedCloud:
         """fraction: side of a cell as part of the distance from which it is seen, at most."""
         self._fraction = fraction
         self._table = CellTable()
-        # Of each keyframe, the cells that it had when last looked at, and its claims to them.
-        self._owned: dict[int, tuple[Cells, Claims]] = {}
+        # Of each keyframe, where the cells are that it had when last looked at, in the order of
+        # its pixels, and a digest of its claims to them.
+        self._owned: dict[int, Slots] = {}
+        self._digests: dict[int, int] = {}
 
     def __len__(self) -> int:
         """Number of points of all clouds."""
@@ -58,10 +60,12 @@ class FusedCloud:
     def add(self, position: int, keyframe: Keyframe) -> Counter[int]:
         """Take a keyframe in, or anew; returns how many cells others lost to it, by position."""
         if position in self._owned:
-            self._table.remove(*self._owned[position])
+            self._table.empty(self._kept(position))
         cells, claims = self._claim(position, keyframe)
-        before, won = self._table.raise_to(cells, claims)
-        self._owned[position] = cells[won], claims[won]
+        self._make_room(len(cells))
+        before, slots = self._table.raise_to(cells, claims)
+        won = self._table.at(slots) == claims
+        self._own(position, slots[won])
         return Counter(_positions(before[won & (before != 0)]).tolist())
 
     def cloud(self, position: int, keyframe: Keyframe) -> PointCloud:
@@ -70,13 +74,11 @@ class FusedCloud:
         keyframe: as it was added, or since then moved or scaled as a whole.
         """
         self.look_at(position)
-        return _cloud(keyframe, self._owned[position][1])
+        return _cloud(keyframe, self._table.at(self._owned[position]))
 
     def look_at(self, position: int) -> None:
         """Forget the cells that a keyframe lost since it was added or looked at last."""
-        cells, claims = self._owned[position]
-        kept = np.flatnonzero(self._table.get(cells) == claims)
-        self._owned[position] = cells[kept], claims[kept]
+        self._own(position, self._kept(position))
 
     def preview(self, position: int, keyframe: Keyframe) -> PointCloud:
         """The points that a keyframe would see better than all that were added."""
@@ -87,7 +89,23 @@ class FusedCloud:
         """Whether both gave the same pixels of a keyframe, when last looked at."""
         if position not in self or position not in other:
             return False
-        return np.array_equal(self._owned[position][1], other._owned[position][1])
+        return self._digests[position] == other._digests[position]
+
+    def _kept(self, position: int) -> Slots:
+        """Slots [N] of the cells that a keyframe still has."""
+        slots = self._owned[position]
+        return slots[_positions(self._table.at(slots)) == position]
+
+    def _own(self, position: int, slots: Slots) -> None:
+        self._owned[position] = slots
+        self._digests[position] = hash(self._table.at(slots).tobytes())
+
+    def _make_room(self, count: int) -> None:
+        moved = self._table.make_room(count)
+        if moved is not None:
+            for position, slots in self._owned.items():
+                now = moved[slots]
+                self._owned[position] = now[now != GONE]
 
     def _claim(self, position: int, keyframe: Keyframe) -> tuple[Cells, Claims]:
         """Cells [N] of a keyframe's usable pixels and its claims [N] to them."""

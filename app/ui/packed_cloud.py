@@ -64,8 +64,12 @@ def pack_points(
     packed = np.empty((len(points), 4), np.uint32)
     packed[:, :3] = np.ascontiguousarray(points, np.float32).view(np.uint32) & ~np.uint32(1)
     if flags is not None:
-        packed[:, :3] |= (flags[:, None] >> np.arange(3, dtype=np.uint8)) & 1
-    packed[:, 3] = np.column_stack([colors, rank]).astype(np.uint8).view("<u4")[:, 0]
+        # Column by column: rows of three are slow in numpy.
+        for bit in range(3):
+            packed[:, bit] |= flags >> np.uint8(bit) & np.uint8(1)
+    last = np.empty((len(points), 4), np.uint8)
+    last[:, :3], last[:, 3] = colors, rank
+    packed[:, 3] = last.view("<u4")[:, 0]
     return packed
 
 

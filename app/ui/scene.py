@@ -45,12 +45,10 @@ class SceneKeyframe:
     extent: NDArray[np.float32] = field(init=False)
 
     def __post_init__(self) -> None:
-        points, _, rank = unpack_points(self.packed)
-        self.sample, self.sample_rank = points[:SAMPLE].copy(), rank[:SAMPLE].copy()
-        ends = (
-            np.stack([points.min(axis=0), points.max(axis=0)]) if len(points) else np.zeros((2, 3))
-        )
-        self.extent = np.array(np.meshgrid(*ends.T)).reshape(3, 8).T.astype(np.float32)
+        self.sample, _, self.sample_rank = unpack_points(self.packed[:SAMPLE])
+        axes = self.packed[:, :3].T.view(np.float32)
+        ends = [(axis.min(), axis.max()) if len(axis) else (0.0, 0.0) for axis in axes]
+        self.extent = np.array(np.meshgrid(*ends)).reshape(3, 8).T.astype(np.float32)
 
     @property
     def world_from_points(self) -> NDArray[np.float64]:
@@ -86,13 +84,13 @@ def pack_keyframe(
     some milliseconds and touches nothing else: call it from a worker thread.
     """
     order = np.random.default_rng(0).permutation(len(points))
-    points, rank = np.asarray(points, np.float32)[order], np.asarray(rank, np.uint8)[order]
+    points, rank = np.asarray(points, np.float32), np.asarray(rank, np.uint8)
     flags = np.zeros(len(points), np.uint8)
     if image is not None and depth is not None:
         flags = flags_at(mask_flags(image, depth), points, np.asarray(intrinsic))
     counts = np.bincount(flags.astype(np.intp) << 8 | rank, minlength=8 * 256).reshape(8, 256)
     return SceneKeyframe(
-        packed=pack_points(points, colors[order], rank, flags),
+        packed=pack_points(points, colors, rank, flags).take(order, axis=0),
         counts=counts[:, ::-1].cumsum(axis=1)[:, ::-1],
         world_from_camera=np.asarray(world_from_camera, np.float64),
         intrinsic=np.asarray(intrinsic, np.float64),
