@@ -121,7 +121,7 @@ class CellTable:
         self._keys = np.full(size, _EMPTY)
         self._values = np.zeros(size, np.uint64)
         self._size = np.uint64(size)
-        self._used = 0
+        self._used: int = 0
 
 
 def _prime_from(least: int) -> int:
