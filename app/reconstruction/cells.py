@@ -66,7 +66,7 @@ class CellTable:
         self._allocate(max(_START, int((len(cells) + count) / _FULL_AFTER)))
         slots, _ = self._claim(cells)
         self._values[slots] = values
-        self._used = len(cells)
+        self._used += len(cells)
         moved[alive] = slots
         return moved
 
@@ -121,7 +121,7 @@ class CellTable:
         self._keys = np.full(size, _EMPTY)
         self._values = np.zeros(size, np.uint64)
         self._size = np.uint64(size)
-        self._used: int = 0
+        self._used = 0
 
 
 def _prime_from(least: int) -> int:
