@@ -1,4 +1,4 @@
-"""`--refine full`: what is written is refined, with what was done and why; Ctrl-C keeps the rest."""
+"""`--refine full`: what is written is refined; Ctrl-C keeps the network's result."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,6 @@ import pytest
 from numpy.typing import NDArray
 from textured_room import TexturedRoom, look
 
-from app.capture import Frame
 from app.capture._cv2 import cv2
 from app.cli import main
 from app.export.folder import read_reconstruction
@@ -22,10 +21,7 @@ POSES = np.array([look(0.7 + 0.1 * k, np.array([0.5 * k, 0, 0])) for k in (0, -1
 
 @pytest.fixture
 def command(tmp_path: Path, tiny_bundle: Path) -> Callable[..., int]:
-    """command(OPTION...): reconstruct three photographs of a room into tmp_path / "out".
-
-    They are twice as wide as what the network takes, which gets them wrong.
-    """
+    """command(OPTION...): reconstruct photographs of a room, of which the toy knows nothing."""
     room, folder = TexturedRoom(), tmp_path / "rgb"
     folder.mkdir()
     for number, pose in enumerate(POSES):
