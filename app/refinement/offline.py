@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from app.capture import Frame, FrameSource, SourceError, open_source
+from app.capture import Frame, FrameSource, open_source
+from app.errors import AppError
 from app.live.terminal import say, warn
 from app.reconstruction import Keyframe
 from app.refinement.refine import refine
@@ -74,23 +75,29 @@ class _Frames:
         self._source: FrameSource | None = None
         self._frames: Iterator[Frame] = iter(())
         self._next: Frame | None = None
-        if source is None:
-            return
-        try:
-            self._source = open_source(source)
-            self._frames = iter(self._source)
-            self._next = next(self._frames, None)
-        except SourceError as error:
-            warn(f"{error}: refined with the network's images")
+        if source is not None:
+            try:
+                self._source = open_source(source)
+                self._frames = iter(self._source)
+            except AppError as error:
+                warn(f"{error}: refined with the network's images")
+        self._advance()
 
     def read(self, keyframe: Keyframe) -> NDArray[np.uint8]:
         """The frame [h,w,3] of a keyframe; its image where the frame is not there any more."""
         while self._next is not None and self._next.index < keyframe.index:
-            self._next = next(self._frames, None)
+            self._advance()
         found = self._next
         if found is None or (found.index, found.name) != (keyframe.index, keyframe.name):
             return keyframe.image
         return found.image
+
+    def _advance(self) -> None:
+        try:
+            self._next = next(self._frames, None)
+        except AppError as error:
+            warn(f"{error}: the rest is refined with the network's images")
+            self._next = None
 
     def close(self) -> None:
         if self._source:
