@@ -87,6 +87,9 @@ def positive(text: str) -> float:
     return value
 
 
+REFINE = "none", "full"
+"""What refinement a run may have."""
+
 CAMERA_KEYFRAMES = 60
 """After which a camera ends, which never ends by itself, unless more are asked for."""
 
@@ -117,6 +120,16 @@ def add_loops(parser: argparse.ArgumentParser, default: bool = True) -> None:
         action=argparse.BooleanOptionalAction,
         default=default,
         help="recognize places seen before, and move all keyframes so that they fit",
+    )
+
+
+def add_refine(parser: argparse.ArgumentParser) -> None:
+    """The option that says whether the network's cameras and depth are refined."""
+    parser.add_argument(
+        "--refine",
+        choices=REFINE,
+        default="none",
+        help="full: make cameras and depth exact by features of the whole frames, at the end",
     )
 
 

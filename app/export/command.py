@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app.arguments import add_selection, program
+from app.arguments import REFINE, add_selection, program
 from app.errors import AppError
 from app.export.folder import read_reconstruction
 from app.export.formats import FORMATS, export_as
@@ -36,15 +36,20 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     """Run the command; AppError or OSError if it cannot be done."""
     folder, out = Path(arguments.reconstruction), Path(arguments.out)
     keyframes = read_reconstruction(folder)
+    refine, made_by = _origin(folder)
     exported = f"exported by: {shlex.join([*program(), *argv])}"
-    export_as(arguments.format, out, selected(arguments, keyframes, *_made_by(folder), exported))
+    selection = selected(arguments, keyframes, *made_by, exported, refine=refine)
+    export_as(arguments.format, out, selection)
     print(f"written    {out.resolve()} ({FORMATS[arguments.format].label})")
 
 
 def selected(
-    arguments: argparse.Namespace, keyframes: Sequence[Keyframe], *origin: str
+    arguments: argparse.Namespace, keyframes: Sequence[Keyframe], *origin: str, refine: str = "none"
 ) -> Selection:
-    """What the options of `add_selection` choose of keyframes; AppError if none is left."""
+    """What the options of `add_selection` choose of keyframes; AppError if none is left.
+
+    origin, refine: of the keyframes, as in Selection.
+    """
     without = arguments.without
     if without and max(without) >= len(keyframes):
         count = len(keyframes)
@@ -60,13 +65,22 @@ def selected(
         masks=arguments.masks,
         without=without,
         metres_per_unit=arguments.metres_per_unit,
+        refine=refine,
     )
 
 
-def _made_by(folder: Path) -> list[str]:
+def _origin(folder: Path) -> tuple[str, list[str]]:
+    """How the keyframes of a reconstruction were refined, and lines on how they were made."""
     try:
-        return [f"made by: {json.loads((folder / SUMMARY).read_text('utf-8'))['command']}"]
+        summary = json.loads((folder / SUMMARY).read_text("utf-8"))
+        refine = summary["settings"].get("refine", "none")
+        if refine not in REFINE:
+            raise ValueError(f"{refine!r} is no refinement")
+        made_by = [f"made by: {summary['command']}"]
+        if summary.get("refinement"):
+            made_by.append(f"refinement: {summary['refinement']['reason']}")
+        return refine, made_by
     except FileNotFoundError:
-        return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return "none", []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise AppError(f"{folder / SUMMARY} is damaged: {error}") from None

@@ -40,7 +40,8 @@ class Selection:
     points); crop: lowest and highest corner
     [2][3] of a box in the world; origin: lines on how the reconstruction came to be; masks: names
     of `MASKS` whose pixels are left out; without: positions of the keyframes that are left out
-    wholly; metres_per_unit: of world lengths, where the user has measured a known one; watch:
+    wholly; metres_per_unit: of world lengths, where the user has measured a known one; refine: how
+    the keyframes were refined, as the option of that name; watch:
     called with each keyframe whose points are read, to follow an export or end it by raising.
     """
 
@@ -52,6 +53,7 @@ class Selection:
     masks: tuple[str, ...] = ()
     without: tuple[int, ...] = ()
     metres_per_unit: float | None = None
+    refine: str = "none"
     watch: Callable[[Keyframe], None] = lambda keyframe: None
 
     @cached_property
@@ -103,7 +105,8 @@ class Selection:
 
     def comments(self) -> list[str]:
         """Conventions, settings and origin, a line each."""
-        settings = f"confidence quantile {self.quantile:g}, fuse {self.fuse:g}"
+        settings = f"refine {self.refine}, confidence quantile {self.quantile:g}"
+        settings += f", fuse {self.fuse:g}"
         if self.crop is not None:
             settings += f", crop {_numbers(self.crop)}"
         if self.masks:
@@ -116,7 +119,7 @@ class Selection:
         return [*lines, *self.origin]
 
     def arguments(self) -> list[str]:
-        """The options of the command line that choose the same."""
+        """The options of the command line that choose the same of the same keyframes."""
         words = ["--quantile", f"{self.quantile:g}", "--fuse", f"{self.fuse:g}"]
         if self.crop is not None:
             words.append(f"--crop={_numbers(self.crop)}")

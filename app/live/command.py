@@ -3,6 +3,7 @@
 import argparse
 import math
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from app.arguments import (
     CAMERA_KEYFRAMES,
     add_choice,
     add_loops,
+    add_refine,
     add_selection,
     add_windows,
     program,
@@ -27,7 +29,7 @@ from app.live.events import Beginning, Growth
 from app.live.run import LiveRun
 from app.live.terminal import TerminalFollower
 from app.reconstruction import Keyframe, WindowUpdate
-from app.reconstruction.truth import Accuracy
+from app.reconstruction.truth import Accuracy, find_truth
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -44,6 +46,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     add_windows(command)
     add_choice(command)
     add_loops(command)
+    add_refine(command)
     add("--record", metavar="DIR", help="also keep what was captured, as a session in this folder")
     add_selection(command)
     return command
@@ -86,9 +89,15 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
             raise follower.failure
         engine, keyframes = live.engines[0], follower.keyframes
         memory = _Memory(engine.peak_memory, engine.base_memory)
-        selection = selected(arguments, keyframes, f"made by: {command}")
+        origin = [f"made by: {command}"]
+        accuracy, refinement = follower.accuracy, None
+        if arguments.refine == "full":
+            keyframes, refinement = _refine(arguments, follower)
+            accuracy = _assess(arguments.source, keyframes) if accuracy else None
+            origin.append(f"refinement: {refinement['reason']}")
+        selection = selected(arguments, keyframes, *origin, refine=arguments.refine)
         points = write_reconstruction(folder, selection)
-        bundle, counts, accuracy = engine.bundle, follower.counts, follower.accuracy
+        bundle, counts = engine.bundle, follower.counts
         summary = {
             "command": command,
             "version": version("pocket-vggt"),
@@ -106,11 +115,18 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
             "refused": dict(live.refused),
             "views_per_second": counts.views / counts.seconds_inference,
             "memory_bytes": asdict(memory),
+            "refinement": refinement,
             "accuracy": asdict(accuracy) if accuracy else None,
             "ended_by": str(follower.failure) if follower.failure else None,
         }
         write_file(folder / SUMMARY, json_bytes(summary))
-    _print_summary(counts, len(keyframes), points, bundle, memory, accuracy)
+    _print_summary(counts, len(keyframes), points, bundle, memory)
+    if refinement is None:
+        _print_accuracy(accuracy)
+    else:
+        _print_accuracy(follower.accuracy, "network: ")
+        _print_refinement(refinement)
+        _print_accuracy(accuracy, "refined: ")
     print(f"written    {out}")
     if follower.failure:
         raise AppError(f"{follower.failure}; what came before is in {out}")
@@ -166,13 +182,30 @@ class _Follower(TerminalFollower):
         self.accuracy = accuracy
 
 
+def _refine(
+    arguments: argparse.Namespace, follower: _Follower
+) -> tuple[list[Keyframe], dict[str, Any]]:
+    """The keyframes of a run refined, and what that did, for the summary."""
+    # Only here: pycolmap takes its time and memory.
+    from app.refinement.offline import refine_run
+
+    can_be_read = arguments.record or (None if follower.is_live else arguments.source)
+    refined = refine_run(follower.keyframes, can_be_read)
+    network = {"accuracy_network": asdict(follower.accuracy) if follower.accuracy else None}
+    return refined.refinement.keyframes, refined.document | network
+
+
+def _assess(source: str, keyframes: Sequence[Keyframe]) -> Accuracy | None:
+    truth = find_truth(source)
+    return truth.compare(keyframes) if truth else None
+
+
 def _print_summary(
     counts: _Counts,
     keyframes: int,
     points: int,
     bundle: Bundle,
     memory: _Memory,
-    accuracy: Accuracy | None,
 ) -> None:
     print(
         f"summary    {counts.views / counts.seconds_inference:.2f} views/s, peak memory "
@@ -183,17 +216,36 @@ def _print_summary(
         f"scene      {keyframes} keyframes of {counts.frames} frames in {counts.windows} windows, "
         f"{points} points, {counts.seconds_total:.1f} s"
     )
+
+
+def _print_refinement(refinement: dict[str, Any]) -> None:
+    print(
+        f"refinement {refinement['reason']}, {refinement['seconds_per_keyframe']:.2f} s a keyframe"
+    )
+    before, after = refinement["error_before"], refinement["error_after"]
+    if not math.isnan(after):
+        print(
+            f"           matches set apart: {_number(before)} px off before, {_number(after)} px "
+            f"after; depth of {refinement['depth_changed']} keyframes moved"
+        )
+    if refinement["share_changed"]:
+        frames = [frame for frame in refinement["frames"] if not frame["changed"]]
+        for reason, count in Counter(frame["reason"].split(":")[0] for frame in frames).items():
+            print(f"           {count} keep the network's camera: {reason}")
+
+
+def _print_accuracy(accuracy: Accuracy | None, whose: str = "") -> None:
     if accuracy is None:
         return
     pose = accuracy.pose
     print(
-        f"pose error rotation {_number(pose.rotation_deg)} deg, translation direction "
+        f"pose error {whose}rotation {_number(pose.rotation_deg)} deg, translation direction "
         f"{_number(pose.translation_deg)} deg (medians over all pairs), trajectory "
         f"{_number(pose.ate_percent)} % of its length after Sim(3)"
     )
     if accuracy.depth:
         print(
-            f"depth      AbsRel {accuracy.depth.abs_rel:.3f}, within 1.25: "
+            f"depth      {whose}AbsRel {accuracy.depth.abs_rel:.3f}, within 1.25: "
             f"{100 * accuracy.depth.inliers:.1f} % (one scale for the sequence)"
         )
 

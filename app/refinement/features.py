@@ -20,8 +20,10 @@ _FEATURES = 4000
 _CONTRAST = 0.01
 # Of a match's distance to that of the second best, at most. Loose: geometry has the last word.
 _RATIO = 0.85
-# All pairs of so few frames; of more, those so near in order, and so many that look most alike.
-_FEW, _NEAR, _ALIKE = 8, 4, 3
+FEW = 8
+"""Of so many frames, all pairs are matched."""
+# Of more, those so near in order, and so many that look most alike.
+_NEAR, _ALIKE = 4, 3
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,12 @@ def match(first: Features, second: Features) -> NDArray[np.uint32]:
     if min(len(first.pixels), len(second.pixels)) < 2:
         return np.empty((0, 2), np.uint32)
     likeness = first.descriptors @ second.descriptors.T
-    nearest = likeness.argmax(1)
-    best_two = -np.partition(-likeness, 1, axis=1)[:, :2]
+    row, nearest = np.arange(len(likeness)), likeness.argmax(1)
+    mutual = likeness.argmax(0)[nearest] == row
+    best = likeness[row, nearest]
+    likeness[row, nearest] = -1
+    best_two = np.stack([best, likeness.max(1)], 1)
     distance = np.sqrt(np.maximum(2 - 2 * best_two, 0))
-    mutual = likeness.argmax(0)[nearest] == np.arange(len(likeness))
     kept = np.flatnonzero(mutual & (distance[:, 0] < _RATIO * distance[:, 1]))
     matches = np.stack([kept, nearest[kept]], 1).astype(np.uint32)
     # SIFT describes a corner once for each orientation: counted twice it would be two witnesses.
@@ -84,7 +88,7 @@ def match(first: Features, second: Features) -> NDArray[np.uint32]:
 def pairs_to_match(places: Sequence[Place]) -> list[Pair]:
     """The pairs of frames that may see the same: neighbours in order, and those that look alike."""
     count = len(places)
-    if count <= _FEW:
+    if count <= FEW:
         return [(i, j) for i in range(count) for j in range(i + 1, count)]
     pairs = {(i, j) for i in range(count) for j in range(i + 1, min(count, i + 1 + _NEAR))}
     for i, place in enumerate(places):

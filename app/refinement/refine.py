@@ -7,6 +7,7 @@ neighbour that was. Depth is moved smoothly through the triangulated points (`de
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from app.geometry import Floats
 from app.reconstruction.keyframe import Keyframe
 from app.reconstruction.places import describe
 from app.refinement.evidence import MIN_SUPPORT, Cameras, split, support
-from app.refinement.features import Features, Matches, extract, match, pairs_to_match
+from app.refinement.features import FEW, Features, Matches, extract, match, pairs_to_match
 from app.refinement.mapping import Geometries, Model, grow, initial_pairs, verify
 from app.refinement.result import Refinement, assemble, kept, network_scale
 
@@ -30,6 +31,15 @@ _BETTER = 1.1
 
 class _Cancelled(Exception):
     pass
+
+
+@dataclass
+class _Best:
+    """The model that most matches set apart speak for, and the pairs that it was made from."""
+
+    score: float
+    model: Model | None
+    geometries: Geometries
 
 
 def refine(
@@ -77,32 +87,46 @@ def _refine(
     network = _network_cameras(keyframes, features)
     before = support(network, features, held_out)
 
-    best: tuple[float, Model, Geometries] | None = None
-    verified: Geometries = {}
-    guesses = _focal_guesses(network.focals, features)
-    for number, focals in enumerate(guesses, 1):
-        check()
-        geometries = verify(features, used, focals)
-        verified |= geometries
-        for pair in initial_pairs(features, geometries, _INITIAL_PAIRS):
+    def best_model(matches: Matches, guesses: Sequence[Floats], start: float, end: float) -> _Best:
+        best = _Best(0.0, None, {})
+        for number, focals in enumerate(guesses, 1):
             check()
-            model = grow(features, focals, geometries, pair, check)
-            if model is None:
-                continue
-            score = sum(support(model.cameras, features, held_out).values())
-            if best is None or score > best[0]:
-                best = score, model, geometries
-        progress(0.4 + 0.5 * number / len(guesses))
-    if best is None:
-        return kept(keyframes, _why_no_model(matches, verified))
-    score, model, geometries = best
-    if score < max(MIN_SUPPORT, _BETTER * sum(before.values())):
+            geometries = verify(features, matches, focals)
+            best.geometries = best.geometries or geometries
+            for pair in initial_pairs(features, geometries, _INITIAL_PAIRS):
+                check()
+                model = grow(features, focals, geometries, pair, check)
+                score = sum(support(model.cameras, features, held_out).values()) if model else 0
+                if score > best.score:
+                    best = _Best(score, model, geometries)
+            progress(start + (end - start) * number / len(guesses))
+        return best
+
+    guesses = _focal_guesses(network.focals, features)
+    best = best_model(_best_stretch(used), guesses, 0.4, 0.6)
+    if len(keyframes) > FEW:
+        # One lens took all: what a part tells of it holds for the whole.
+        guesses = [best.model.cameras.focals] if best.model else guesses
+        best = best_model(used, guesses, 0.6, 0.9)
+    if best.model is None:
+        return kept(keyframes, _why_no_model(matches, best.geometries))
+    if best.score < max(MIN_SUPPORT, _BETTER * sum(before.values())):
         return kept(
             keyframes,
             f"the network's cameras explain {sum(before.values()):.0f} of "
-            f"{sum(map(len, held_out.values()))} matches set apart, geometry's {score:.0f}",
+            f"{sum(map(len, held_out.values()))} matches set apart, geometry's {best.score:.0f}",
         )
-    return assemble(keyframes, features, held_out, network, model, geometries)
+    return assemble(keyframes, features, held_out, network, best.model, best.geometries)
+
+
+def _best_stretch(matches: Matches) -> Matches:
+    """The matches of as many frames in a row as all pairs are tried of, where there are most."""
+    last = max((j for _, j in matches), default=0)
+    stretches = [
+        {(i, j): pairs for (i, j), pairs in matches.items() if first <= i and j < first + FEW}
+        for first in range(max(1, last + 2 - FEW))
+    ]
+    return max(stretches, key=lambda stretch: sum(map(len, stretch.values())))
 
 
 def _network_cameras(keyframes: Sequence[Keyframe], features: Sequence[Features]) -> Cameras:

@@ -74,7 +74,7 @@ def assemble(
 ) -> Refinement:
     """Keyframes with the model's cameras, where the matches set apart speak for them.
 
-    The first of these keyframes stays where it is, and the scale is that of the network's depth.
+    The first keyframe stays where it is, and the scale is that of the network's depth.
     Every other one is joined to those by a verified pair, which tells how it is turned and to
     which side it moved, or else keeps the network's camera relative to the nearest one.
     """
@@ -114,6 +114,7 @@ def assemble(
             refined[position] = _carried(keyframes, refined[known], known, position)
             reason = f"too few matches: the network's camera, relative to frame {known + 1}"
         reports[position] = FrameReport(pair is not None, reason)
+    refined = _from_first(refined, keyframes[0].extrinsic)
     final = Cameras(
         {k: view.extrinsic.astype(np.float64) for k, view in enumerate(refined)}, focals
     )
@@ -123,6 +124,14 @@ def assemble(
     ]
     changed = sum(frame.changed for frame in frames)
     return Refinement(refined, frames, f"{changed} of {len(frames)} frames changed")
+
+
+def _from_first(keyframes: list[Keyframe], extrinsic: NDArray[np.float32]) -> list[Keyframe]:
+    """The keyframes moved as one, so that the first has this camera."""
+    if np.array_equal(keyframes[0].extrinsic, extrinsic):
+        return keyframes
+    move = _compose(invert_se3(keyframes[0].extrinsic.astype(np.float64)), extrinsic)
+    return [replace(k, extrinsic=_compose(k.extrinsic, move).astype(np.float32)) for k in keyframes]
 
 
 def _by_frame(scores: dict[Pair, float], count: int) -> Floats:

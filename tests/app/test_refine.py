@@ -16,7 +16,7 @@ from app.geometry import invert_se3, pose_errors
 from app.reconstruction import Keyframe
 from app.refinement.clips import MISSING, auc, pair_errors
 from app.refinement.depth import correct_depth
-from app.refinement.features import Features
+from app.refinement.features import FEW, Features
 from app.refinement.mapping import verify
 from app.refinement.refine import refine
 from app.refinement.result import Refinement
@@ -136,6 +136,18 @@ def test_frame_without_matches_follows_its_neighbour(room: TexturedRoom) -> None
         ks[2].extrinsic[:, :3] @ ks[1].extrinsic[:, :3].T for ks in (refined.keyframes, given)
     )
     np.testing.assert_allclose(relative, kept, atol=1e-5)
+
+
+def test_more_frames_than_all_pairs_are_matched_of(room: TexturedRoom) -> None:
+    """The lens is found on a stretch of them; the first one stays, even if it has no features."""
+    poses = [look(0.7 + 0.04 * k, np.array([0.5 - 0.12 * k, 0, 0.05 * k])) for k in range(FEW + 2)]
+    given = [keyframe(room, pose, k, 0.1 * k, focal=1.5) for k, pose in enumerate(poses)]
+    given[0].image[:] = 128
+    refined = refine(given)
+    assert [frame.changed for frame in refined.frames] == [False, *[True] * (FEW + 1)]
+    np.testing.assert_allclose(refined.keyframes[0].extrinsic, given[0].extrinsic, atol=1e-5)
+    known = np.array([k.extrinsic for k in refined.keyframes[1:]])
+    assert pose_errors(known, invert_se3(np.array(poses[1:]))).rotation_deg < 2
 
 
 def blank(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
