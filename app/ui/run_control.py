@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -168,7 +168,9 @@ class RunControl(QObject):
         if self._order and self._order.compares:
             self._display.comparison().add(growth)
         if growth.lane == 0:
-            self.growth, self.keyframes = growth, growth.keyframes
+            # Its figures are wanted at the end; the points are those of the view.
+            self.growth = replace(growth, views=[], clouds={})
+            self.keyframes = growth.keyframes
             self._display.view.show_hint(None)
             self._display.show_growth(growth, packed)
 
