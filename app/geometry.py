@@ -89,6 +89,21 @@ def to_homogeneous(transform: Floats) -> Floats:
     return np.concatenate([transform, last], -2)
 
 
+def compose_se3(second: Floats, first: Floats) -> Floats:
+    """The rigid transforms [...,3,4] that do the first [...,3,4], then the second [...,3,4]."""
+    return second.astype(np.float64) @ to_homogeneous(first.astype(np.float64))
+
+
+def depth_at(depth: Floats, pixels: Floats) -> Floats:
+    """Depth [N] in the pixels of a map [H,W] nearest to places [N,2] (x, y), NaN outside."""
+    height, width = depth.shape
+    column, row = np.rint(pixels).astype(int).T
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    found = np.full(len(pixels), np.nan)
+    found[inside] = depth[row[inside], column[inside]]
+    return found
+
+
 def frustum(intrinsic: Floats, size: tuple[int, int], length: float) -> Floats:
     """Line segments [16,3] (pairs of ends) of a camera's pyramid, in its own frame.
 
@@ -184,8 +199,9 @@ def pose_errors(estimate: Floats, truth: Floats) -> PoseErrors:
     first, second = np.triu_indices(len(truth), 1)
     if len(first) == 0:
         return PoseErrors(np.nan, np.nan, np.nan)
-    relative_estimate = _relative(estimate, first, second)
-    relative_truth = _relative(truth, first, second)
+    relative_estimate, relative_truth = (
+        compose_se3(cameras[second], invert_se3(cameras[first])) for cameras in (estimate, truth)
+    )
     difference = relative_estimate[:, :, :3] @ np.swapaxes(relative_truth[:, :, :3], 1, 2)
     rotation = np.median(rotation_angle(difference))
 
@@ -204,9 +220,3 @@ def pose_errors(estimate: Floats, truth: Floats) -> PoseErrors:
         aligned = umeyama(centres, true_centres).apply(centres)
         ate = 100 * np.sqrt(((aligned - true_centres) ** 2).sum(1).mean()) / path
     return PoseErrors(float(np.degrees(rotation)), float(np.degrees(direction)), float(ate))
-
-
-def _relative(extrinsic: Floats, first: NDArray[Any], second: NDArray[Any]) -> Floats:
-    """Camera `second` from camera `first`, [pairs,3,4]."""
-    inverse = to_homogeneous(invert_se3(extrinsic[first]))
-    return extrinsic[second] @ inverse

@@ -27,23 +27,26 @@ def replacing_folder(folder: Path, marker: str) -> Iterator[Path]:
     """Yield an empty folder beside `folder` that takes its place when the block ends well.
 
     A folder already there is replaced only if it is empty or holds the file `marker`: then it is
-    an earlier result of the same kind. Raises FileExistsError otherwise; OSError if it cannot be
-    written.
+    an earlier result of the same kind. Raises FileExistsError otherwise; OSError, which names
+    `folder`, if it cannot be written.
     """
-    folder = Path(os.path.abspath(folder))
-    require_replaceable(folder, marker)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    part.mkdir(parents=True)
+    place = Path(os.path.abspath(folder))
+    require_replaceable(place, marker)
+    part = place.with_name(f".{place.name}.{os.getpid()}.part")
+    old = place.with_name(f".{place.name}.{os.getpid()}.old")
     try:
+        part.mkdir(parents=True)
         yield part
-        if folder.exists():
-            folder.replace(old)
-        part.replace(folder)
+        if place.exists():
+            place.replace(old)
+        part.replace(place)
+    except OSError as error:
+        # Nobody knows the temporary names.
+        raise OSError(f"{folder}: cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-        if not folder.exists() and old.exists():
-            old.replace(folder)
+        if not place.exists() and old.exists():
+            old.replace(place)
         shutil.rmtree(old, ignore_errors=True)
 
 

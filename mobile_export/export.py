@@ -110,7 +110,7 @@ def export_bundle(
             )
             write_manifest(manifest, part)
     except OSError as error:
-        raise BundleError(f"{out}: cannot be written: {error.strerror or error}") from error
+        raise BundleError(str(error)) from error
     return manifest
 
 

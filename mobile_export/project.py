@@ -59,23 +59,20 @@ def write_project(
         "COLOR_TABLE": color_table().tobytes().hex(),
         "MODELS": "\n".join(_line(role, entry) for role, entry in entries.items()),
     }
-    try:
-        with replacing_folder(out, RECORD) as folder:
-            _copy_template(Path(__file__).with_name(platform), folder, values)
-            for role, source in bundles.items():
-                target = folder / _BUNDLES[platform] / role
-                target.mkdir(parents=True)
-                for name in (MANIFEST, *manifests[role]["files"]):
-                    shutil.copyfile(source / name, target / name)
-                # What was copied must be what was checked: a bundle may change meanwhile.
-                if read_bundle(target) != manifests[role]:
-                    raise BundleError(f"{source} changed while it was copied")
-            golden = folder / _GOLDEN[platform]
-            golden.parent.mkdir(parents=True, exist_ok=True)
-            golden.write_text(_golden_text())
-            (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n")
-    except OSError as error:
-        raise OSError(f"{out}: cannot be written: {error.strerror or error}") from error
+    with replacing_folder(out, RECORD) as folder:
+        _copy_template(Path(__file__).with_name(platform), folder, values)
+        for role, source in bundles.items():
+            target = folder / _BUNDLES[platform] / role
+            target.mkdir(parents=True)
+            for name in (MANIFEST, *manifests[role]["files"]):
+                shutil.copyfile(source / name, target / name)
+            # What was copied must be what was checked: a bundle may change meanwhile.
+            if read_bundle(target) != manifests[role]:
+                raise BundleError(f"{source} changed while it was copied")
+        golden = folder / _GOLDEN[platform]
+        golden.parent.mkdir(parents=True, exist_ok=True)
+        golden.write_text(_golden_text())
+        (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n")
     return record
 
 

@@ -130,8 +130,7 @@ def _run_without_window(
         )
         live.start()
         try:
-            while not live.join(timeout=0.2):
-                continue
+            live.join()
         finally:
             live.abandon()
     result.frames, result.refused = live.frames, live.refused

@@ -69,6 +69,7 @@ class Measurement:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
+        growth = memory_growth(self.memory)
         return {
             "bundle": str(self.bundle.path),
             "name": self.bundle.name,
@@ -84,8 +85,8 @@ class Measurement:
             "engine_peak_bytes": self.peak_memory,
             "engine_base_bytes": self.base_memory,
             "memory": [look._asdict() for look in self.memory],
-            "memory_mb_per_minute": memory_growth(self.memory).per_minute,
-            "memory_mb_per_keyframe": memory_growth(self.memory).per_keyframe,
+            "memory_mb_per_minute": growth.per_minute,
+            "memory_mb_per_keyframe": growth.per_keyframe,
             "keyframe_bytes": self.keyframe_bytes,
             "accuracy": asdict(self.accuracy) if self.accuracy else None,
             "warnings": self.warnings,

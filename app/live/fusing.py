@@ -68,9 +68,8 @@ class LiveFusion:
     def finish(self, keyframes: Sequence[Keyframe], fresh: Sequence[int]) -> dict[int, PointCloud]:
         """Fuse all keyframes as they are now; returns the clouds that are to be told."""
         fused = fuse_keyframes(dict(enumerate(keyframes)), self._fraction)
-        clouds = {at: fused.cloud(at, keyframe) for at, keyframe in enumerate(keyframes)}
         return {
-            position: cloud
-            for position, cloud in clouds.items()
+            position: fused.cloud(position, keyframe)
+            for position, keyframe in enumerate(keyframes)
             if position in fresh or not fused.agrees(self._fused, position)
         }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.geometry import Floats, invert_se3, rotation_angle, to_homogeneous
+from app.geometry import Floats, compose_se3, invert_se3, rotation_angle
 from app.reconstruction.keyframe import Keyframe
 from app.reconstruction.loops import View, verify_loop
 from app.reconstruction.places import Place, describe, similar
@@ -70,7 +70,7 @@ class LoopCloser:
 
     def _step(self, keyframes: Sequence[Keyframe], first: int) -> Edge:
         a, b = (keyframes[k].extrinsic.astype(np.float64) for k in (first, first + 1))
-        relative = b @ to_homogeneous(invert_se3(a))
+        relative = compose_se3(b, invert_se3(a))
         unit = np.exp(self._log_scales[first])
         length = float(np.linalg.norm(relative[:, 3]))
         shift = _STEP_SHIFT * length + _STEP_SHIFT_LEAST * self._reach[first]

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.capture._cv2 import cv2
-from app.geometry import Floats
+from app.geometry import Floats, depth_at
 from app.reconstruction.keyframe import Keyframe
 from app.reconstruction.places import COARSE, Place, match
-from app.reconstruction.two_view import RelativePose, depth_at, relative_pose
+from app.reconstruction.two_view import RelativePose, relative_pose
 
 _MIN_INLIERS = 30
 # Pixels of the network's image; of the first guess, which takes rough depth as exact.
@@ -112,7 +112,7 @@ def _resection(
     """Rotation and translation of `second` from the first one's points at pixels a [N,2] and its
     own pixels b, as if the depth were exact."""
     rays = np.column_stack([a, np.ones(len(a))]) @ np.linalg.inv(first.intrinsic).T
-    points = rays * depth_at(first, a)[:, None]
+    points = rays * depth_at(first.depth, a)[:, None]
     lens: Any = second.intrinsic.astype(np.float64)
     found, turn, shift, chosen = cv2.solvePnPRansac(
         points,

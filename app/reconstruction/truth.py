@@ -95,11 +95,19 @@ class Truth:
         file = self._folder / name
         if not file.is_file():
             return None
-        data = np.frombuffer(file.read_bytes(), np.uint8)
-        depth: NDArray[Any] | None = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-        if depth is None or depth.dtype != np.uint16 or depth.ndim != 2:
-            raise AppError(f"{file} is not a 16-bit depth image")
-        return fit_depth((depth / 1000).astype(np.float32), (size[0], size[1]))
+        return read_depth(file, (size[0], size[1]))
+
+
+def read_depth(file: Path, size: tuple[int, int]) -> NDArray[np.float32]:
+    """True depth [H,W] at the network's size, of an image in millimetres; 0 = not known.
+
+    Raises AppError when it is no 16-bit image, OSError.
+    """
+    data = np.frombuffer(file.read_bytes(), np.uint8)
+    depth: NDArray[Any] | None = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    if depth is None or depth.dtype != np.uint16 or depth.ndim != 2:
+        raise AppError(f"{file} is not a 16-bit depth image")
+    return fit_depth((depth / 1000).astype(np.float32), size)
 
 
 def find_truth(source: str) -> Truth | None:

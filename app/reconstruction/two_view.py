@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.capture._cv2 import cv2
-from app.geometry import Floats
+from app.geometry import Floats, depth_at
 from app.reconstruction.keyframe import Keyframe
 
 # Standard deviations: of a feature's place (pixels of the network's image), of one depth (its
@@ -111,7 +111,7 @@ class _Match:
         self._pixel = b.astype(np.float64)
         self._lens = second.intrinsic.astype(np.float64)
         self._rays = np.column_stack([a, np.ones(len(a))]) @ np.linalg.inv(lens).T
-        self._depth_a, self._depth_b = depth_at(first, a), depth_at(second, b)
+        self._depth_a, self._depth_b = depth_at(first.depth, a), depth_at(second.depth, b)
         # From -1 to 1 over the image.
         half = np.array(first.depth.shape[::-1]) / 2
         self._from_middle_a, self._from_middle_b = a / half - 1, b / half - 1
@@ -129,9 +129,3 @@ class _Match:
         off = focal * points[..., :2] / z[..., None] + self._lens[:2, 2] - self._pixel
         ratio = np.log(z / self._depth_b) - (self._from_middle_b @ tilt)[..., 0] - unknown[:, 6:7]
         return np.concatenate([off, ratio[..., None]], -1)
-
-
-def depth_at(keyframe: Keyframe, pixels: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Depth [N] at the nearest of the keyframe's pixels to each of [N,2] (x, y)."""
-    x, y = np.rint(pixels).astype(np.int64).T
-    return keyframe.depth[y, x].astype(np.float64)

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.capture._cv2 import cv2
-from app.capture.preprocess import fit_depth
+from app.capture.images import read_image
 from app.errors import AppError
-from app.geometry import Floats, invert_se3, rotation_angle, to_homogeneous
+from app.geometry import Floats, compose_se3, invert_se3, rotation_angle
+from app.reconstruction.truth import read_depth
 
 THRESHOLDS = 5, 15, 30
 """Degrees, of AUC."""
@@ -28,28 +28,18 @@ class PosedFrame:
     depth: Path
     sparse: Path
 
-    def read(self) -> NDArray[np.uint8]:
-        """[h,w,3] RGB. Raises AppError."""
-        image = cv2.imread(str(self.image), cv2.IMREAD_COLOR)
-        if image is None:
-            raise AppError(f"{self.image} is not an image")
-        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-
     def read_depth(self, size: tuple[int, int]) -> NDArray[np.float32]:
         """True depth [H,W] at the network's size, 0 = unknown; points fill the nearest pixels.
 
-        Raises AppError.
+        Raises AppError, OSError.
         """
         if self.depth.is_file():
-            stored = cv2.imread(str(self.depth), cv2.IMREAD_UNCHANGED)
-            if stored is None:
-                raise AppError(f"{self.depth} is not an image")
-            return fit_depth(np.asarray(stored, np.float32) / np.float32(1000), size)
+            return read_depth(self.depth, size)
         depth = np.zeros(size, np.float32)
         if self.sparse.is_file():
             with np.load(self.sparse) as points:
                 uv, z = points["uv"], points["z"]
-            full = np.array(self.read().shape[1::-1])
+            full = np.array(read_image(self.image).shape[1::-1])
             scale = max(size[1] / full[0], size[0] / full[1])
             places = np.rint((uv + 0.5 - full / 2) * scale + np.array(size[::-1]) / 2 - 0.5)
             column, row = places.astype(int).T
@@ -91,7 +81,7 @@ def pair_errors(estimate: Sequence[Floats | None], truth: Sequence[Floats]) -> F
                 errors.append(MISSING)
                 continue
             found, true = (
-                b.astype(np.float64) @ to_homogeneous(invert_se3(a.astype(np.float64)))
+                compose_se3(b, invert_se3(a.astype(np.float64)))
                 for a, b in ((first, second), (truth[i], truth[j]))
             )
             turn = float(rotation_angle(found[:, :3] @ true[:, :3].T))

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from app.arguments import at_least, program
 from app.capture.frame import Frame
+from app.capture.images import read_image
 from app.engine import Engine, open_bundle
 from app.files import json_bytes, write_file
 from app.reconstruction import Keyframe, Reconstructor
@@ -84,7 +85,7 @@ def _network(engine: Engine, clip: list[PosedFrame]) -> tuple[dict[str, Any], di
     """Figures of one clip without and with refinement."""
     from app.refinement.refine import refine
 
-    images = [frame.read() for frame in clip]
+    images = [read_image(frame.image) for frame in clip]
     views = len(clip) if len(clip) in engine.bundle.view_counts else max(engine.bundle.view_counts)
     reconstructor = Reconstructor(engine, views, max(1, views // 2), loops=False)
     updates = [

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from app.geometry import Floats
+from app.geometry import Floats, depth_at
 
 # Points a map needs before it is corrected at all, and the share of them that judges the result.
 _MIN_POINTS = 20
@@ -53,16 +53,6 @@ def correct_depth(
     # Nothing is known of depths beyond those of the points.
     range_known = np.clip(log_depth, log_estimate.min(), log_estimate.max()) - middle
     return np.exp(log_depth + added + slope * range_known).astype(np.float32)
-
-
-def depth_at(depth: NDArray[np.float32], pixels: Floats) -> Floats:
-    """Depth [N] in the nearest pixels to places [N,2] (x, y), NaN outside of the map [H,W]."""
-    height, width = depth.shape
-    column, row = np.rint(pixels).astype(int).T
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    found = np.full(len(pixels), np.nan)
-    found[inside] = depth[row[inside], column[inside]]
-    return found
 
 
 def _weights(place: Floats, count: int) -> Floats:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.geometry import Floats, invert_se3, to_homogeneous
+from app.geometry import Floats, compose_se3, depth_at, invert_se3
 from app.reconstruction.keyframe import Keyframe
-from app.refinement.depth import correct_depth, depth_at
+from app.refinement.depth import correct_depth
 from app.refinement.evidence import (
     MIN_SUPPORT,
     TOLERANCE,
@@ -130,8 +130,10 @@ def _from_first(keyframes: list[Keyframe], extrinsic: NDArray[np.float32]) -> li
     """The keyframes moved as one, so that the first has this camera."""
     if np.array_equal(keyframes[0].extrinsic, extrinsic):
         return keyframes
-    move = _compose(invert_se3(keyframes[0].extrinsic.astype(np.float64)), extrinsic)
-    return [replace(k, extrinsic=_compose(k.extrinsic, move).astype(np.float32)) for k in keyframes]
+    move = compose_se3(invert_se3(keyframes[0].extrinsic.astype(np.float64)), extrinsic)
+    return [
+        replace(k, extrinsic=compose_se3(k.extrinsic, move).astype(np.float32)) for k in keyframes
+    ]
 
 
 def _by_frame(scores: dict[Pair, float], count: int) -> Floats:
@@ -164,13 +166,13 @@ def _registered(
     """A keyframe with the model's camera, as seen from the anchor, and its depth moved to it."""
     keyframe, seen = keyframes[position], model.observations[position]
     poses = model.cameras.poses
-    relative = _compose(poses[position], invert_se3(poses[anchor]))
+    relative = compose_se3(poses[position], invert_se3(poses[anchor]))
     relative[:, 3] *= scale
     pixels = _network_pixels(keyframe, features[position], seen.pixels)
     depth = correct_depth(keyframe.depth, pixels, scale * seen.depth)
     return replace(
         keyframe,
-        extrinsic=_compose(relative, keyframes[anchor].extrinsic).astype(np.float32),
+        extrinsic=compose_se3(relative, keyframes[anchor].extrinsic).astype(np.float32),
         intrinsic=_intrinsic(keyframe, features[position], model.cameras.focals[position]),
         depth=keyframe.depth if depth is None else depth,
     )
@@ -223,7 +225,7 @@ def _joined(
     position = pair[1 - side]
     return replace(
         refined[position],
-        extrinsic=_compose(relative, refined[known].extrinsic).astype(np.float32),
+        extrinsic=compose_se3(relative, refined[known].extrinsic).astype(np.float32),
         intrinsic=_intrinsic(refined[position], features[position], focals[position]),
     )
 
@@ -238,8 +240,8 @@ def _carried(
     keyframes: Sequence[Keyframe], neighbour: Keyframe, known: int, position: int
 ) -> Keyframe:
     """A keyframe that follows the move of a known one."""
-    relative = _compose(keyframes[position].extrinsic, invert_se3(keyframes[known].extrinsic))
-    extrinsic = _compose(relative, neighbour.extrinsic).astype(np.float32)
+    relative = compose_se3(keyframes[position].extrinsic, invert_se3(keyframes[known].extrinsic))
+    extrinsic = compose_se3(relative, neighbour.extrinsic).astype(np.float32)
     return replace(keyframes[position], extrinsic=extrinsic)
 
 
@@ -265,11 +267,6 @@ def _with_errors(
         float(np.median(e)) if len(e) else np.nan for e in map(np.concatenate, (before, after))
     ]
     return replace(report, held_out=count, error_before=errors[0], error_after=errors[1])
-
-
-def _compose(second: Floats, first: Floats) -> Floats:
-    """The rigid transform [3,4] that does the first, then the second."""
-    return second.astype(np.float64) @ to_homogeneous(first.astype(np.float64))
 
 
 def _intrinsic(keyframe: Keyframe, features: Features, focal: float) -> NDArray[np.float32]:
