@@ -1,5 +1,6 @@
 """The 3D view: real pixels, drawn without a display."""
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -277,6 +278,20 @@ def test_a_pass_under_way_does_not_shorten_the_picture_that_is_asked_for(
         qt.processEvents()
     early = draw(view)
     assert np.array_equal(early, draw(view))
+
+
+@needs_adapter
+def test_nothing_holds_on_to_points_that_were_replaced(view: SceneView) -> None:
+    def bindings() -> int:
+        return sum(type(thing).__name__ == "GPUBindGroup" for thing in gc.get_objects())
+
+    put(view, 0, patch((0, 0, 2)), (255, 0, 0))
+    draw(view)
+    before = bindings()
+    for _ in range(3):
+        put(view, 0, patch((0, 0, 2)), (255, 0, 0))
+        draw(view)
+    assert bindings() == before > 0
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 5000), (3, 7, 11)])
