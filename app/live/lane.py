@@ -62,7 +62,7 @@ class Lane:
         self._reconstructor = Reconstructor(steady, views, overlap, loops)
         self._overlap = overlap
         self._fusion = LiveFusion(fuse) if fuse else None
-        self._depths: list[float] = []
+        self._depths: dict[int, float] = {}
         self._waiting: list[Chosen] = []
         self._views = 0
         self._seconds = 0.0
@@ -140,10 +140,12 @@ class Lane:
 
     def _moved(self, update: WindowUpdate) -> list[MovedKeyframe]:
         """What a closed loop moved, with how much longer its depths are than when last told."""
-        before, keyframes = self._depths, self._reconstructor.keyframes
-        self._depths = [float(keyframe.depth.mean(dtype=np.float64)) for keyframe in keyframes]
+        keyframes, before = self._reconstructor.keyframes, self._depths
+        touched = [*update.new, *update.changed, *update.moved]
+        now = {at: float(keyframes[at].depth.mean(dtype=np.float64)) for at in touched}
+        self._depths = before | now
         return [
-            MovedKeyframe(at, keyframes[at].world_from_camera, self._depths[at] / before[at])
+            MovedKeyframe(at, keyframes[at].world_from_camera, now[at] / before[at])
             for at in update.moved
         ]
 

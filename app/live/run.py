@@ -17,6 +17,7 @@ from app.errors import AppError
 from app.live.events import Beginning, Growth, Listener
 from app.live.lane import Lane
 from app.live.reader import Reader
+from app.paging import page_out
 from app.reconstruction import FUSE, Keyframe
 from app.reconstruction.truth import Truth, find_truth
 from app.sessions import ContinuedSource, SessionWriter, is_session, open_session
@@ -253,6 +254,7 @@ class LiveRun:
         self._listener.grown(growth)
         if (recorder := self._recorder) and growth.lane == 0:
             self._try_to_record(recorder.set_keyframes, growth.keyframes)
+        page_out()
 
     def _record(self, frame: Frame, decision: Decision) -> None:
         if recorder := self._recorder:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.geometry import Floats, compose_se3, invert_se3, rotation_angle
+from app.paging import paged
 from app.reconstruction.keyframe import Keyframe
 from app.reconstruction.loops import View, verify_loop
 from app.reconstruction.places import Place, describe, similar
@@ -157,7 +158,7 @@ class LoopCloser:
         for position in moved:
             keyframe = keyframes[position]
             keyframe.extrinsic = invert_se3(new[position]).astype(np.float32)
-            keyframe.depth = keyframe.depth * np.float32(factors[position])
+            keyframe.depth = paged(keyframe.depth * np.float32(factors[position]))
             self._reach[position] *= factors[position]
             self._log_scales[position] = scales[position]
         return moved

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.capture._cv2 import cv2
+from app.paging import paged
 
 COARSE = 2
 """Every COARSE-th pixel of an image that is blurred shows all that is left in it."""
@@ -46,7 +47,7 @@ def describe(image: NDArray[np.uint8]) -> Place:
         descriptors = np.empty((0, 128), np.float32)
     pixels = np.array([key.pt for key in found], np.float32).reshape(-1, 2)
     blurred = cv2.GaussianBlur(gray.astype(np.float32), (0, 0), _BLUR)[::COARSE, ::COARSE]
-    return Place(pixels, descriptors.astype(np.uint8), _words(descriptors), blurred.copy())
+    return Place(pixels, paged(descriptors.astype(np.uint8)), _words(descriptors), paged(blurred))
 
 
 def similar(place: Place, others: Sequence[Place], count: int) -> list[int]:

@@ -10,6 +10,7 @@ from app.capture.preprocess import fit_image
 from app.engine import Engine, Prediction
 from app.errors import AppError
 from app.geometry import Sim3, invert_se3, nearest_rotation
+from app.paging import paged
 from app.reconstruction.align import align_window
 from app.reconstruction.closing import LoopCloser
 from app.reconstruction.keyframe import Keyframe
@@ -123,7 +124,12 @@ class Reconstructor:
             for position, again in enumerate(window[: len(shared)], first_shared):
                 _refine(self.keyframes[position], again, self._times_seen[position])
                 self._times_seen[position] += 1
+        for keyframe in window[len(shared) :]:
+            keyframe.image = paged(keyframe.image)
         self.keyframes += window[len(shared) :]
+        for keyframe in self.keyframes[first_shared:]:
+            keyframe.depth = paged(keyframe.depth)
+            keyframe.confidence = paged(keyframe.confidence)
         self._times_seen += [1] * len(fresh)
         del self._waiting[: len(fresh)]
         loops, moved = 0, list[int]()

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from app.export import Selection
 from app.geometry import frustum
+from app.paging import paged
 from app.reconstruction import FUSE, Keyframe, PointCloud, keyframe_cloud
 from app.reconstruction.masks import MASKS, flags_at, mask_bits, mask_flags
 from app.ui.packed_cloud import pack_points, unpack_flags, unpack_points
@@ -90,7 +91,7 @@ def pack_keyframe(
         flags = flags_at(mask_flags(image, depth), points, np.asarray(intrinsic))
     counts = np.bincount(flags.astype(np.intp) << 8 | rank, minlength=8 * 256).reshape(8, 256)
     return SceneKeyframe(
-        packed=pack_points(points, colors, rank, flags).take(order, axis=0),
+        packed=paged(pack_points(points, colors, rank, flags).take(order, axis=0)),
         counts=counts[:, ::-1].cumsum(axis=1)[:, ::-1],
         world_from_camera=np.asarray(world_from_camera, np.float64),
         intrinsic=np.asarray(intrinsic, np.float64),
