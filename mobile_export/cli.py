@@ -153,8 +153,18 @@ def _inspect(args: argparse.Namespace, _: str) -> None:
     print(_summary(args.bundle, manifest))
     for name, finding in manifest["verification"].items():
         print(f"  {name}: {finding}")
-    if manifest["accuracy"]:
-        print(json.dumps(manifest["accuracy"], indent=2))
+    accuracy = manifest["accuracy"]
+    rows = accuracy.get("rows") if isinstance(accuracy, dict) else None
+    if rows and all(isinstance(row, dict) for row in rows):
+        for row in rows:
+            figures = ", ".join(f"{name} {_short(value)}" for name, value in row.items())
+            print(f"  accuracy: {figures}")
+    elif accuracy:
+        print(json.dumps(accuracy, indent=2))
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _project(args: argparse.Namespace, _: str) -> None:

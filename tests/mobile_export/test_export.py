@@ -204,6 +204,14 @@ def test_bench_compares_bundles(bundle: Path, capsys: pytest.CaptureFixture[str]
     assert "8da4w-g32" in capsys.readouterr().out
 
 
+def test_inspect_tells_the_accuracy_in_a_line_a_set(capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = Path(__file__).parents[2] / "assets/vggt-nano-8da4w"
+    accuracy = json.loads((bundle / "manifest.json").read_text())["accuracy"]
+    assert main(["inspect", str(bundle)]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "accuracy: set" in line]
+    assert len(lines) == len(accuracy["rows"]) > 1
+
+
 def test_a_flipped_byte_is_found(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
