@@ -116,6 +116,7 @@ class DyingEngine(MeasuredEngine):
             super().restart()
 
 
+@pytest.mark.usefixtures("quick_runtime")
 def test_a_lane_that_dies_keeps_what_it_had_and_the_other_goes_on(
     bundles: tuple[Path, Path], toy_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,7 +143,7 @@ def test_a_lane_that_dies_keeps_what_it_had_and_the_other_goes_on(
 
 
 @pytest.fixture
-def session(tiny_bundle: Path, toy_folder: Path, tmp_path: Path) -> Path:
+def session(tiny_bundle: Path, toy_folder: Path, tmp_path: Path, quick_runtime: None) -> Path:
     """The toy's world recorded while it was reconstructed."""
     folder = tmp_path / "session"
     run = LiveRun(str(toy_folder), [tiny_bundle], Subscriber(), threads=1, record_to=folder)
