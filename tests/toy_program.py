@@ -2,8 +2,8 @@
 
 The toy reads its answers off the pixels: the red of the upper left corner is the camera's x, green
 is depth, blue is confidence. Like VGGT it answers in the frame of the first view and at a scale of
-its own that differs from window to window. Its program is kept, because the exporter takes longer to
-load than most files of tests to run; test_engine.py holds its numbers to these lines.
+its own that differs from window to window. Its program is kept, because the exporter takes longer
+to load than most files of tests to run; test_engine.py holds its numbers to these lines.
 """
 
 from pathlib import Path

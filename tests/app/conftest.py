@@ -14,6 +14,7 @@ from toy_program import HEIGHT, PROGRAM, VIEW_COUNTS, WIDTH
 
 from app.capture._cv2 import cv2
 
+
 def _write_manifest(folder: Path, **changes: object) -> None:
     program = (folder / "model.pte").read_bytes()
     manifest: dict[str, object] = {

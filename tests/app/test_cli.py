@@ -20,7 +20,6 @@ from app.capture._cv2 import cv2
 from app.cli import main
 from app.live import LiveRun
 
-
 quick = pytest.mark.usefixtures("quick_runtime")
 
 

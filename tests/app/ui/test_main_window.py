@@ -61,7 +61,7 @@ def test_it_starts_with_a_hint_and_no_figures(driver: Any) -> None:
     assert not any(enabled(window, text) for text in ("Pause", "Stop", "Export…"))
 
 
-def test_a_run_fills_the_scene_with_the_room(driver: Any, room: Any) -> None:
+def test_a_run_fills_the_scene_with_the_room(pictures: None, driver: Any, room: Any) -> None:
     driver.run()
     scene = driver.window.view.scene.scene
     assert sorted(scene.keyframes) == list(range(8))
@@ -101,7 +101,7 @@ def test_a_run_fills_the_views_of_video_and_depth(driver: Any, room: Any) -> Non
 
 
 @needs_adapter
-def test_a_run_shows_points_in_the_whole_window(driver: Any, room: Any) -> None:
+def test_a_run_shows_points_in_the_whole_window(pictures: None, driver: Any, room: Any) -> None:
     window = driver.window
     before = pixels(window)
     driver.run()
@@ -137,7 +137,9 @@ def test_the_slider_counts_and_hides(driver: Any) -> None:
     assert counts[0] == scene.point_count > counts[1] > 0.5 * counts[0] > counts[2] > 0
 
 
-def test_the_window_goes_on_while_the_engine_works(driver: Any, qt: QApplication) -> None:
+def test_the_window_goes_on_while_the_engine_works(
+    pictures: None, driver: Any, qt: QApplication
+) -> None:
     window = driver.window
     engine = driver.start_and_hold()
     # The engine answers only after the window has answered to these.
@@ -192,7 +194,7 @@ def test_stopping_twice_ends_at_once(driver: Any) -> None:
     assert window.failure == ""
 
 
-def test_a_second_run_starts_from_nothing(driver: Any) -> None:
+def test_a_second_run_starts_from_nothing(pictures: None, driver: Any) -> None:
     driver.run()
     driver.run()
     assert len(driver.engines) == 2
