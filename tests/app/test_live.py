@@ -462,14 +462,25 @@ def test_a_runtime_that_never_answers(
     assert listener.indices() == [0, 1, 2, 3]
 
 
-@needs_signals
+@quick
 def test_a_lane_that_fails_leaves_the_other(
     start: Callable[..., LiveRun], tiny_bundle: Path, toy_image: ToyImage, nothing_left: None
 ) -> None:
+    class Failing(Engine):
+        """Runs one window, and never again."""
+
+        windows = 0
+
+        def infer(self, images: np.ndarray):  # type: ignore[no-untyped-def]
+            self.windows += 1
+            if self.windows > 1:
+                raise EngineError("the runtime ended unexpectedly")
+            return super().infer(images)
+
     engines: list[Engine] = []
 
     def start_engine(bundle: object, threads: int) -> Engine:
-        kind = Engine if engines else Dying
+        kind = Engine if engines else Failing
         engines.append(kind(bundle, threads))  # type: ignore[arg-type]
         return engines[-1]
 

@@ -1,8 +1,6 @@
 """The window at work: what it shows while a source runs through an engine."""
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 
+from app.cli import main
 from app.export.images import color_depth
 from app.ui.adapter import find_adapter
 from app.ui.choices import Choice
@@ -308,29 +307,40 @@ def test_the_real_runtime_in_its_process(
     window.close()
 
 
-def run_app(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """`python -m app` in a folder, without a display."""
-    environment = {k: v for k, v in os.environ.items() if k != "QT_QPA_PLATFORM"}
-    return subprocess.run(
-        [sys.executable, "-m", "app", *arguments],
-        cwd=folder,
-        env=environment | {"PYTHONPATH": str(Path(__file__).parents[3])},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+Run = Callable[..., tuple[int, str]]
 
 
+@pytest.fixture
+def run_app(
+    qt: QApplication,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Run:
+    """run_app(argument...): status and errors of `python -m app` in an empty folder.
+
+    It is the tests' application that runs; test_no_sockets.py starts the command as a process.
+    """
+    monkeypatch.setattr("app.ui.main_window.QApplication", lambda arguments: qt)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        capfd.readouterr()
+        return main(list(arguments)), capfd.readouterr().err
+
+    return run
+
+
+@pytest.mark.usefixtures("quick_runtime")
 def test_a_screenshot_shows_the_finished_run(
-    tiny_bundle: Path, toy_image: Any, tmp_path: Path
+    run_app: Run, tiny_bundle: Path, toy_image: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "images").mkdir()
     for index in range(5):
         image = toy_image(0.4 + 0.5 * index, seed=index)
         Image.fromarray(image).save(tmp_path / "images" / f"{index}.png")
-    arguments = ["--source", "images", "--bundle", str(tiny_bundle), "--screenshot", "window.png"]
-    done = run_app(arguments, tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = run_app("--source", "images", "--bundle", str(tiny_bundle), "--screenshot", "window.png")
+    assert done == (0, "")
     with Image.open(tmp_path / "window.png") as picture:
         assert picture.size == (1280, 800)
         assert len(picture.getcolors(10**7)) > 5000
@@ -344,10 +354,12 @@ def test_a_screenshot_shows_the_finished_run(
         (["--screenshot", "x.png", "--source", "gone.mp4", "--bundle", "gone"], "gone"),
     ],
 )
-def test_bad_arguments_give_one_line(arguments: list[str], words: str, tmp_path: Path) -> None:
-    done = run_app(arguments, tmp_path)
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("error: ")
-    assert words in done.stderr
+def test_bad_arguments_give_one_line(
+    run_app: Run, arguments: list[str], words: str, tmp_path: Path
+) -> None:
+    status, errors = run_app(*arguments)
+    assert status == 2
+    assert len(errors.splitlines()) == 1
+    assert errors.startswith("error: ")
+    assert words in errors
     assert list(tmp_path.iterdir()) == []
