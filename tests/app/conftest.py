@@ -1,51 +1,18 @@
-"""A bundle with a toy network, so that the tests run the real runtime in a real child process.
-
-The toy reads its answers off the pixels: the red of the upper left corner is the camera's x, green
-is depth, blue is confidence. Like VGGT it answers in the frame of the first view and at a scale of
-its own that differs from window to window.
-"""
+"""A bundle with a toy network, so that the tests run the real runtime; see toy_program.py."""
 
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from thread_runtime import runtime_in_a_thread
+from toy_program import HEIGHT, PROGRAM, VIEW_COUNTS, WIDTH
 
 from app.capture._cv2 import cv2
-
-HEIGHT, WIDTH = 56, 84
-VIEW_COUNTS = (1, 2, 4)
-FOV = (0.8, 1.1)
-
-
-def _export(path: Path) -> None:
-    import torch
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-    from executorch.exir import to_edge_transform_and_lower
-    from torch import Tensor, nn
-
-    class Toy(nn.Module):
-        def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            depth = 1 + 2 * images[:, 1]
-            scale = depth.mean(dim=(0, 1, 2), keepdim=True)
-            x = 4 * images[:, 0, :14, :14].mean(dim=(1, 2), keepdim=True)
-            shift = (x[:1] - x) / scale
-            ones = torch.ones_like(shift)
-            code = [shift, *[0 * ones] * 5, ones, FOV[0] * ones, FOV[1] * ones]
-            return torch.cat(code, 1).squeeze(2), depth / scale, 1 + 5 * images[:, 2]
-
-    programs = {
-        f"forward_s{views}": torch.export.export(
-            Toy().eval(), (torch.rand(views, 3, HEIGHT, WIDTH),), strict=True
-        )
-        for views in VIEW_COUNTS
-    }
-    lowered = to_edge_transform_and_lower(programs, partitioner=[XnnpackPartitioner()])
-    path.write_bytes(lowered.to_executorch().buffer)
 
 
 def _write_manifest(folder: Path, **changes: object) -> None:
@@ -75,9 +42,16 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the toy bundle; not to be changed (copy it)."""
     folder = tmp_path_factory.mktemp("bundle") / "toy"
     folder.mkdir()
-    _export(folder / "model.pte")
+    shutil.copy(PROGRAM, folder / "model.pte")
     _write_manifest(folder)
     return folder
+
+
+@pytest.fixture
+def quick_runtime(tiny_bundle: Path) -> Iterator[None]:
+    """For tests of what is around the engine: its programs run in a thread, not in a child."""
+    with runtime_in_a_thread():
+        yield
 
 
 @pytest.fixture

@@ -122,6 +122,7 @@ def test_bench(
         assert words in text
 
 
+@pytest.mark.usefixtures("quick_runtime")
 def test_bench_through_the_window(
     tiny_bundle: Path, toy_image: ToyImage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

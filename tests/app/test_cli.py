@@ -20,6 +20,8 @@ from app.capture._cv2 import cv2
 from app.cli import main
 from app.live import LiveRun
 
+quick = pytest.mark.usefixtures("quick_runtime")
+
 
 def run(*arguments: object) -> int:
     return main(["reconstruct", *(str(argument) for argument in arguments)])
@@ -43,6 +45,7 @@ def assert_refused(
     assert not out.parent.exists() or list(out.parent.iterdir()) == []
 
 
+@quick
 def test_reconstruct(
     toy_folder: Path, tiny_bundle: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,6 +70,7 @@ def test_reconstruct(
     assert [file.name for file in out.parent.iterdir()] == ["out"]
 
 
+@quick
 def test_video_without_truth(
     tiny_bundle: Path, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -86,6 +90,7 @@ def test_video_without_truth(
     assert "pose error" not in capsys.readouterr().out
 
 
+@quick
 def test_one_image(tiny_bundle: Path, out: Path, toy_folder: Path) -> None:
     for file in list(toy_folder.iterdir())[1:]:
         file.unlink()
@@ -95,6 +100,7 @@ def test_one_image(tiny_bundle: Path, out: Path, toy_folder: Path) -> None:
     assert summary["accuracy"]["pose"]["rotation_deg"] is None
 
 
+@quick
 def test_bad_sources(
     tiny_bundle: Path, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,6 +145,7 @@ def test_bad_bundles(
     assert_refused(status, out, capsys, "no manifest.json")
 
 
+@quick
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -167,6 +174,7 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@quick
 def test_other_folders_are_not_replaced(
     tiny_bundle: Path, toy_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -176,6 +184,7 @@ def test_other_folders_are_not_replaced(
     assert sorted(toy_folder.iterdir()) == before
 
 
+@quick
 def test_bad_truth(
     tiny_bundle: Path, toy_folder: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -184,6 +193,7 @@ def test_bad_truth(
     assert_refused(status, out, capsys, "cameras.json")
 
 
+@quick
 def test_truth_of_something_else(
     tiny_bundle: Path, toy_folder: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -208,6 +218,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@quick
 def test_full_disk(
     small_disk: Path, tiny_bundle: Path, toy_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -241,6 +252,7 @@ def test_interrupt(tiny_bundle: Path, toy_folder: Path, out: Path) -> None:
     assert list(out.parent.iterdir()) == []
 
 
+@quick
 def test_an_interrupted_camera_is_written(
     tiny_bundle: Path,
     toy_image: Callable[..., np.ndarray],
@@ -291,8 +303,6 @@ def kill_runtime(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """kill_runtime(times): the runtime of the next run is killed so often, at every window."""
     from app.engine import Engine
 
-    if sys.platform == "win32":
-        pytest.skip("signals of POSIX")
     infer = Engine.infer
     left = 0
 
@@ -300,8 +310,8 @@ def kill_runtime(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         nonlocal left
         if left:
             left -= 1
-            assert self.pid
-            os.kill(self.pid, signal.SIGKILL)
+            assert self._child
+            self._child.process.kill()
         return infer(self, images)
 
     def prepare(times: int) -> None:
@@ -312,6 +322,7 @@ def kill_runtime(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return prepare
 
 
+@quick
 def test_a_runtime_that_always_dies(
     kill_runtime: Callable[[int], None],
     tiny_bundle: Path,
@@ -330,6 +341,7 @@ def test_a_runtime_that_always_dies(
     assert list(out.parent.iterdir()) == []
 
 
+@quick
 def test_a_runtime_that_dies_is_started_again(
     kill_runtime: Callable[[int], None],
     tiny_bundle: Path,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from thread_runtime import runtime_in_a_thread
 
 from app.cli import main
 from app.compare import MeasuredEngine, compare_lanes
@@ -55,7 +56,8 @@ def test_it_writes_report_figures_and_both_reconstructions(
         assert len(read_reconstruction(out / lane["folder"])) == lane["keyframes"] == 7
         assert lane["figures"]["memory"] > lane["figures"]["base_memory"] > 0
     # Once more: an earlier comparison is replaced.
-    assert main([*command, "--max-keyframes", "4"]) == 0
+    with runtime_in_a_thread():
+        assert main([*command, "--max-keyframes", "4"]) == 0
     assert json.loads((out / "comparison.json").read_text("utf-8"))["lanes"][1]["keyframes"] == 4
 
 
@@ -116,6 +118,7 @@ class DyingEngine(MeasuredEngine):
             super().restart()
 
 
+@pytest.mark.usefixtures("quick_runtime")
 def test_a_lane_that_dies_keeps_what_it_had_and_the_other_goes_on(
     bundles: tuple[Path, Path], toy_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,7 +145,7 @@ def test_a_lane_that_dies_keeps_what_it_had_and_the_other_goes_on(
 
 
 @pytest.fixture
-def session(tiny_bundle: Path, toy_folder: Path, tmp_path: Path) -> Path:
+def session(tiny_bundle: Path, toy_folder: Path, tmp_path: Path, quick_runtime: None) -> Path:
     """The toy's world recorded while it was reconstructed."""
     folder = tmp_path / "session"
     run = LiveRun(str(toy_folder), [tiny_bundle], Subscriber(), threads=1, record_to=folder)

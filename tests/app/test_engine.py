@@ -20,6 +20,7 @@ from numpy.testing import assert_allclose
 from app.engine import Engine, EngineError, open_bundle, program
 
 ToyImage = Callable[..., np.ndarray]
+quick = pytest.mark.usefixtures("quick_runtime")
 
 
 @pytest.fixture(scope="module")
@@ -63,31 +64,32 @@ def test_shapes_that_the_bundle_does_not_take(engine: Engine, images: np.ndarray
         engine.infer(images[:, :28])
 
 
-def test_killed_child(tiny_bundle: Path, images: np.ndarray) -> None:
-    with Engine(open_bundle(tiny_bundle), threads=1) as engine:
-        assert engine.pid
-        os.kill(engine.pid, signal.SIGKILL)
-        with pytest.raises(EngineError, match="ended unexpectedly"):
-            engine.infer(images)
-        with pytest.raises(EngineError, match="not running"):
-            engine.infer(images)
-        engine.restart()
-        assert engine.infer(images).depth.shape == (4, 56, 84)
+def test_killed_child(engine: Engine, images: np.ndarray) -> None:
+    engine.wait_until_loaded()
+    assert engine.pid
+    os.kill(engine.pid, signal.SIGKILL)
+    with pytest.raises(EngineError, match="ended unexpectedly"):
+        engine.infer(images)
+    with pytest.raises(EngineError, match="not running"):
+        engine.infer(images)
+    assert not shared_files()
+    engine.restart()
+    assert engine.infer(images).depth.shape == (4, 56, 84)
     assert not shared_files()
 
 
-def test_hanging_child(tiny_bundle: Path, images: np.ndarray) -> None:
-    with Engine(open_bundle(tiny_bundle), threads=1) as engine:
-        engine.timeout = 0.3
-        assert engine.pid
-        child = psutil.Process(engine.pid)
-        child.suspend()
-        with pytest.raises(EngineError, match=r"did not answer within 0\.3 seconds"):
-            engine.infer(images)
-        assert not child.is_running()
-        engine.timeout = 60
-        engine.restart()
+def test_hanging_child(engine: Engine, images: np.ndarray) -> None:
+    engine.wait_until_loaded()
+    engine.timeout = 0.3
+    assert engine.pid
+    child = psutil.Process(engine.pid)
+    child.suspend()
+    with pytest.raises(EngineError, match=r"did not answer within 0\.3 seconds"):
         engine.infer(images)
+    assert not child.is_running()
+    engine.timeout = 60
+    engine.restart()
+    engine.infer(images)
 
 
 def test_close_from_another_thread_ends_infer(tiny_bundle: Path, images: np.ndarray) -> None:
@@ -103,6 +105,7 @@ def test_close_from_another_thread_ends_infer(tiny_bundle: Path, images: np.ndar
     engine.close()
 
 
+@quick
 def test_program_that_the_runtime_refuses(
     bundle_copy: Path, write_manifest: Callable[..., None]
 ) -> None:
@@ -116,6 +119,7 @@ def test_program_that_the_runtime_refuses(
     assert not shared_files()
 
 
+@quick
 def test_program_without_the_named_method(
     bundle_copy: Path, write_manifest: Callable[..., None], images: np.ndarray
 ) -> None:
@@ -127,6 +131,7 @@ def test_program_without_the_named_method(
         engine.infer(images)
 
 
+@quick
 def test_backend_that_is_not_there(bundle_copy: Path, write_manifest: Callable[..., None]) -> None:
     write_manifest(bundle_copy, backend="coreml")
     with pytest.raises(EngineError, match="no backend coreml"):

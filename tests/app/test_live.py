@@ -24,6 +24,7 @@ from app.sessions import open_session
 
 ToyImage = Callable[..., np.ndarray]
 NANO = Path(__file__).parents[2] / "assets"
+quick = pytest.mark.usefixtures("quick_runtime")
 
 
 class Listener(Subscriber):
@@ -191,6 +192,7 @@ def test_the_same_as_without_threads(
     assert not listener.failures
 
 
+@quick
 def test_stages_add_up_to_the_latency(start: Callable[..., LiveRun], toy_image: ToyImage) -> None:
     listener = Listener()
     finish(start(Source(toy_image, 9), listener), listener)
@@ -206,6 +208,7 @@ def test_stages_add_up_to_the_latency(start: Callable[..., LiveRun], toy_image: 
         assert newest.confidence.shape == newest.depth.shape
 
 
+@quick
 def test_limit_and_every(start: Callable[..., LiveRun], toy_image: ToyImage) -> None:
     listener = Listener()
     run = start(Source(toy_image, 30), listener, every=3, limit=5)
@@ -214,6 +217,7 @@ def test_limit_and_every(start: Callable[..., LiveRun], toy_image: ToyImage) -> 
     assert run.refused == {"between the frames looked at": 8}
 
 
+@quick
 def test_a_camera_that_goes_away_and_comes_back(
     start: Callable[..., LiveRun], toy_image: ToyImage, nothing_left: None
 ) -> None:
@@ -239,6 +243,7 @@ def test_a_camera_that_goes_away_and_comes_back(
     assert not listener.failures
 
 
+@quick
 def test_stop_while_the_camera_is_gone_keeps_what_it_gave(
     start: Callable[..., LiveRun], toy_image: ToyImage
 ) -> None:
@@ -252,6 +257,7 @@ def test_stop_while_the_camera_is_gone_keeps_what_it_gave(
     assert not listener.failures
 
 
+@quick
 def test_a_source_that_fails_in_the_middle(
     start: Callable[..., LiveRun], toy_image: ToyImage, nothing_left: None
 ) -> None:
@@ -262,6 +268,7 @@ def test_a_source_that_fails_in_the_middle(
     assert listener.indices() == list(range(5))
 
 
+@quick
 def test_a_source_that_hangs_does_not_keep_from_finishing(
     start: Callable[..., LiveRun], toy_image: ToyImage
 ) -> None:
@@ -283,6 +290,7 @@ def test_a_source_that_hangs_does_not_keep_from_finishing(
     assert listener.indices() == list(range(6))
 
 
+@quick
 def test_recording(
     start: Callable[..., LiveRun], toy_image: ToyImage, tmp_path: Path, nothing_left: None
 ) -> None:
@@ -301,6 +309,7 @@ def test_recording(
     assert again.indices() == [0, 2, 4, 6]
 
 
+@quick
 def test_a_session_goes_on(
     start: Callable[..., LiveRun], toy_image: ToyImage, tmp_path: Path
 ) -> None:
@@ -323,6 +332,7 @@ def test_a_session_goes_on(
     assert [k.index for k in session.read_keyframes()] == second.indices()
 
 
+@quick
 def test_clouds_are_fused_if_asked_for(start: Callable[..., LiveRun], toy_image: ToyImage) -> None:
     for fuse in (0.02, 0.0):
         listener = Listener()
@@ -338,6 +348,7 @@ def test_clouds_are_fused_if_asked_for(start: Callable[..., LiveRun], toy_image:
             assert_array_equal(shown[position].rank, cloud.rank)
 
 
+@quick
 def test_a_recording_that_fails_does_not_end_the_run(
     start: Callable[..., LiveRun],
     toy_image: ToyImage,
@@ -451,14 +462,25 @@ def test_a_runtime_that_never_answers(
     assert listener.indices() == [0, 1, 2, 3]
 
 
-@needs_signals
+@quick
 def test_a_lane_that_fails_leaves_the_other(
     start: Callable[..., LiveRun], tiny_bundle: Path, toy_image: ToyImage, nothing_left: None
 ) -> None:
+    class Failing(Engine):
+        """Runs one window, and never again."""
+
+        windows = 0
+
+        def infer(self, images: np.ndarray):  # type: ignore[no-untyped-def]
+            self.windows += 1
+            if self.windows > 1:
+                raise EngineError("the runtime ended unexpectedly")
+            return super().infer(images)
+
     engines: list[Engine] = []
 
     def start_engine(bundle: object, threads: int) -> Engine:
-        kind = Engine if engines else Dying
+        kind = Engine if engines else Failing
         engines.append(kind(bundle, threads))  # type: ignore[arg-type]
         return engines[-1]
 
@@ -519,6 +541,7 @@ def test_abandon_leaves_nothing(
         assert len(open_session(tmp_path / "s").frames) > 0
 
 
+@quick
 def test_views_that_the_model_does_not_take(
     start: Callable[..., LiveRun], toy_image: ToyImage, nothing_left: None
 ) -> None:

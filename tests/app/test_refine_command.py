@@ -20,7 +20,7 @@ POSES = np.array([look(0.7 + 0.1 * k, np.array([0.5 * k, 0, 0])) for k in (0, -1
 
 
 @pytest.fixture
-def command(tmp_path: Path, tiny_bundle: Path) -> Callable[..., int]:
+def command(tmp_path: Path, tiny_bundle: Path, quick_runtime: None) -> Callable[..., int]:
     """command(OPTION...): reconstruct photographs of a room, of which the toy knows nothing."""
     room, folder = TexturedRoom(), tmp_path / "rgb"
     folder.mkdir()

@@ -209,6 +209,7 @@ def reconstruct(source: Path, bundle: Path) -> list[Keyframe]:
         return reconstructor.keyframes
 
 
+@pytest.mark.usefixtures("quick_runtime")
 def test_a_replay_is_equal_bit_for_bit(video: Path, tiny_bundle: Path, tmp_path: Path) -> None:
     assert main(["record", str(video), "--out", str(tmp_path / "session")]) == 0
     captured = reconstruct(video, tiny_bundle)
@@ -241,6 +242,7 @@ def test_record(video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert not any(index % 3 for index in chosen)
 
 
+@pytest.mark.usefixtures("quick_runtime")
 def test_replay(
     toy_folder: Path, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

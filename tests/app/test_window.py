@@ -1,7 +1,5 @@
 """Windows of the real runtime join into the trajectory that the toy's images hold."""
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -79,14 +77,15 @@ def test_world_points_lie_where_the_camera_sees_them(engine: Engine, toy_image: 
     assert_allclose(projected[..., 1] / projected[..., 2], v, atol=1e-3)
 
 
+@pytest.mark.usefixtures("quick_runtime")
 def test_nothing_is_lost_when_the_runtime_dies(tiny_bundle: Path, toy_image: ToyImage) -> None:
     with Engine(open_bundle(tiny_bundle), threads=1) as engine:
         reconstructor = Reconstructor(engine)
         frames = [Frame(i, i, toy_image(x, i), str(i)) for i, x in enumerate(positions(6))]
         for frame in frames[:3]:
             reconstructor.add(frame)
-        assert engine.pid
-        os.kill(engine.pid, signal.SIGKILL)
+        assert engine._child
+        engine._child.process.kill()
         with pytest.raises(EngineError):
             reconstructor.add(frames[3])
         engine.restart()
@@ -96,6 +95,7 @@ def test_nothing_is_lost_when_the_runtime_dies(tiny_bundle: Path, toy_image: Toy
     assert [keyframe.index for keyframe in reconstructor.keyframes] == list(range(6))
 
 
+@pytest.mark.usefixtures("quick_runtime")
 def test_bundle_with_large_windows_only(
     bundle_copy: Path, write_manifest: Callable[..., None], toy_image: ToyImage
 ) -> None:

@@ -116,10 +116,16 @@ def equal(one: State, other: State) -> bool:
     return one.keys() == other.keys() and all(torch.equal(x, other[key]) for key, x in one.items())
 
 
-@pytest.mark.parametrize("scope", ["aggregator", "all"])
 @pytest.mark.parametrize("grid", ["w4a4", "8da4w-g32"])
 @pytest.mark.parametrize(
-    ("method", "form"), [*((name, None) for name in METHODS), ("fgq", "foldable")]
+    ("method", "form", "scope"),
+    [
+        *((name, None, "all") for name in METHODS),
+        ("fgq", "foldable", "all"),
+        # What the heads are spared does not depend on how the blocks are rounded.
+        ("rtn", None, "aggregator"),
+        ("fgq", None, "aggregator"),
+    ],
 )
 def test_what_is_saved_is_what_was_made(
     method: str, form: Any, grid: str, scope: Any, walk: Walk, tmp_path: Path

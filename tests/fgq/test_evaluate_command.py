@@ -66,9 +66,9 @@ def arrays(views: int, seed: int) -> shards.Arrays:
     return {name: clip[name].astype(kind) for name, kind in shards.FIELDS.items()}
 
 
-@pytest.fixture
-def scenes(tmp_path: Path) -> Path:
-    folder = tmp_path / "scenes" / "shard-00000000"
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "scenes" / "shard-00000000"
     folder.mkdir(parents=True)
     clips = [arrays(4, seed) for seed in range(3)]
     for name in shards.FIELDS:
@@ -110,15 +110,25 @@ def write_sequence(folder: Path, metric: bool, scale: float = 1, sparse: bool = 
     return folder
 
 
-@pytest.fixture
-def checkpoints(tmp_path: Path) -> tuple[Path, Path]:
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A network in full precision and in 4 bit."""
+    folder = tmp_path_factory.mktemp("networks")
     torch.manual_seed(0)
     model = VGGT(SMALL).eval()
-    save_checkpoint(model, tmp_path / "full")
+    save_checkpoint(model, folder / "full")
     quantize_rtn(model)
-    save_packed(model, tmp_path / "packed", {"method": "rtn"})
-    return tmp_path / "full", tmp_path / "packed"
+    save_packed(model, folder / "packed", {"method": "rtn"})
+    return folder / "full", folder / "packed"
+
+
+@pytest.fixture(scope="module")
+def places(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What the arguments of faulty calls name in capitals."""
+    folder = tmp_path_factory.mktemp("places")
+    save_checkpoint(VGGT(VGGTConfig(**{**vars(SMALL), "depth": 3})), folder / "other")
+    wall = write_sequence(folder / "wall", metric=True)
+    return {"SCENES": scenes, "WALL": wall, "OTHER": folder / "other"}
 
 
 def read_strictly(path: Path) -> Any:
@@ -288,16 +298,12 @@ def test_output_that_is_not_finite_is_one_line_that_names_the_clip(
     ],
 )
 def test_foreseeable_faults_are_one_line(
-    scenes: Path,
+    places: dict[str, Path],
     checkpoints: tuple[Path, Path],
-    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
     message: str,
 ) -> None:
-    write_sequence(tmp_path / "wall", metric=True)
-    save_checkpoint(VGGT(VGGTConfig(**{**vars(SMALL), "depth": 3})), tmp_path / "other")
-    places = {"SCENES": scenes, "WALL": tmp_path / "wall", "OTHER": tmp_path / "other"}
     command = [str(places.get(argument, argument)) for argument in arguments]
     assert main(["evaluate", str(checkpoints[0]), *command]) == 2
     error = capsys.readouterr().err.splitlines()[-1]

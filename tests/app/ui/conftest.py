@@ -5,6 +5,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtCore import QEvent, QEventLoop, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -22,8 +23,10 @@ from app.engine import Bundle, EngineError, Prediction
 from app.live import OpenSource
 from app.ui import style
 from app.ui.choices import Choice
+from app.ui.compare import ComparePanel
 from app.ui.languages import use_language
 from app.ui.main_window import MainWindow
+from app.ui.scene_view import SceneView
 
 
 class Room:
@@ -150,6 +153,15 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
         monkeypatch.setenv(name, str(home))
 
 
+@pytest.fixture(autouse=True)
+def _no_widgets_left() -> Iterator[None]:
+    """Python keeps windows that are closed, and each one makes the next style take longer."""
+    yield
+    for widget in QApplication.topLevelWidgets():
+        widget.deleteLater()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
 @pytest.fixture
 def room() -> Room:
     return Room()
@@ -222,7 +234,24 @@ class Driver:
 
 
 @pytest.fixture
-def driver(qt: QApplication, walk: Path, tmp_path: Path) -> Iterator[Driver]:
+def pictures() -> None:
+    """For tests in which the driver's window draws its scene, which takes a processor long."""
+
+
+@pytest.fixture
+def driver(
+    qt: QApplication,
+    walk: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Iterator[Driver]:
+    if "pictures" not in request.fixturenames:
+        for name, kind in (
+            ("scene_panel.SceneView", SceneView),
+            ("run_display.ComparePanel", ComparePanel),
+        ):
+            monkeypatch.setattr(f"app.ui.{name}", partial(kind, adapter=lambda: None))
     bundle = tmp_path / "bundle"
     bundle.mkdir()
     (bundle / "model.pte").write_bytes(b"not a program")

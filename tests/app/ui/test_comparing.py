@@ -58,7 +58,11 @@ def second(driver: Any, tmp_path: Path) -> Path:
 
 
 def test_a_second_model_runs_on_the_same_frames(
-    driver: Any, second: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pictures: None,
+    driver: Any,
+    second: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     window = driver.window
     QTest.keyClick(window, Qt.Key.Key_D, Qt.KeyboardModifier.ControlModifier)

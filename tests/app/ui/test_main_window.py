@@ -1,8 +1,6 @@
 """The window at work: what it shows while a source runs through an engine."""
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 
+from app.cli import main
 from app.export.images import color_depth
 from app.ui.adapter import find_adapter
 from app.ui.choices import Choice
@@ -61,7 +60,7 @@ def test_it_starts_with_a_hint_and_no_figures(driver: Any) -> None:
     assert not any(enabled(window, text) for text in ("Pause", "Stop", "Export…"))
 
 
-def test_a_run_fills_the_scene_with_the_room(driver: Any, room: Any) -> None:
+def test_a_run_fills_the_scene_with_the_room(pictures: None, driver: Any, room: Any) -> None:
     driver.run()
     scene = driver.window.view.scene.scene
     assert sorted(scene.keyframes) == list(range(8))
@@ -101,7 +100,7 @@ def test_a_run_fills_the_views_of_video_and_depth(driver: Any, room: Any) -> Non
 
 
 @needs_adapter
-def test_a_run_shows_points_in_the_whole_window(driver: Any, room: Any) -> None:
+def test_a_run_shows_points_in_the_whole_window(pictures: None, driver: Any, room: Any) -> None:
     window = driver.window
     before = pixels(window)
     driver.run()
@@ -137,7 +136,9 @@ def test_the_slider_counts_and_hides(driver: Any) -> None:
     assert counts[0] == scene.point_count > counts[1] > 0.5 * counts[0] > counts[2] > 0
 
 
-def test_the_window_goes_on_while_the_engine_works(driver: Any, qt: QApplication) -> None:
+def test_the_window_goes_on_while_the_engine_works(
+    pictures: None, driver: Any, qt: QApplication
+) -> None:
     window = driver.window
     engine = driver.start_and_hold()
     # The engine answers only after the window has answered to these.
@@ -192,7 +193,7 @@ def test_stopping_twice_ends_at_once(driver: Any) -> None:
     assert window.failure == ""
 
 
-def test_a_second_run_starts_from_nothing(driver: Any) -> None:
+def test_a_second_run_starts_from_nothing(pictures: None, driver: Any) -> None:
     driver.run()
     driver.run()
     assert len(driver.engines) == 2
@@ -306,29 +307,46 @@ def test_the_real_runtime_in_its_process(
     window.close()
 
 
-def run_app(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """`python -m app` in a folder, without a display."""
-    environment = {k: v for k, v in os.environ.items() if k != "QT_QPA_PLATFORM"}
-    return subprocess.run(
-        [sys.executable, "-m", "app", *arguments],
-        cwd=folder,
-        env=environment | {"PYTHONPATH": str(Path(__file__).parents[3])},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+Run = Callable[..., tuple[int, str]]
 
 
+@pytest.fixture
+def run_app(
+    qt: QApplication,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """run_app(argument...): status and errors of `python -m app` in an empty folder.
+
+    It is the tests' application that runs; test_no_sockets.py starts the command as a process.
+    """
+
+    class Running(QApplication):
+        """There can be no second one."""
+
+        def __new__(cls, arguments: list[str]) -> QApplication:  # type: ignore[misc]
+            return qt
+
+    monkeypatch.setattr("app.ui.main_window.QApplication", Running)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        return main(list(arguments)), capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.usefixtures("quick_runtime")
 def test_a_screenshot_shows_the_finished_run(
-    tiny_bundle: Path, toy_image: Any, tmp_path: Path
+    run_app: Run, tiny_bundle: Path, toy_image: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "images").mkdir()
     for index in range(5):
         image = toy_image(0.4 + 0.5 * index, seed=index)
         Image.fromarray(image).save(tmp_path / "images" / f"{index}.png")
-    arguments = ["--source", "images", "--bundle", str(tiny_bundle), "--screenshot", "window.png"]
-    done = run_app(arguments, tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    options = ["--bundle", str(tiny_bundle), "--screenshot", "window.png"]
+    assert run_app("--source", "images", *options)[0] == 0
     with Image.open(tmp_path / "window.png") as picture:
         assert picture.size == (1280, 800)
         assert len(picture.getcolors(10**7)) > 5000
@@ -342,10 +360,12 @@ def test_a_screenshot_shows_the_finished_run(
         (["--screenshot", "x.png", "--source", "gone.mp4", "--bundle", "gone"], "gone"),
     ],
 )
-def test_bad_arguments_give_one_line(arguments: list[str], words: str, tmp_path: Path) -> None:
-    done = run_app(arguments, tmp_path)
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("error: ")
-    assert words in done.stderr
+def test_bad_arguments_give_one_line(
+    run_app: Run, arguments: list[str], words: str, tmp_path: Path
+) -> None:
+    status, errors = run_app(*arguments)
+    assert status == 2
+    assert len(errors.splitlines()) == 1
+    assert errors.startswith("error: ")
+    assert words in errors
     assert list(tmp_path.iterdir()) == []
