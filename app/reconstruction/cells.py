@@ -10,7 +10,9 @@ from app.reconstruction.cloud import Cells
 # No cell has this number in practice.
 _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
 _HALF, _LOWER = np.uint64(32), np.uint64(0xFFFFFFFF)
-_START = 1 << 14
+# Slots to begin with, 25 MB: room for the cells of a minute or more of a capture. Meanwhile no
+# window waits for a table to grow, and memory does not grow with it.
+_START = 3 << 19
 # How full a table of 16 bytes a slot gets, and how full it is after it grew: 20 to 32 bytes a cell.
 _FULL, _FULL_AFTER = 0.8, 0.5
 

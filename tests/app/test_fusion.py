@@ -70,6 +70,12 @@ def keyframes() -> dict[int, Keyframe]:
     return {position: shot(position) for position in range(12)}
 
 
+@pytest.fixture
+def small_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.reconstruction.cells._START", 1 << 14)
+
+
+@pytest.mark.usefixtures("small_tables")
 def test_a_table_keeps_the_largest_value_of_each_cell_and_grows() -> None:
     rng = np.random.default_rng(0)
     table, kept = CellTable(), dict[int, int]()
@@ -96,6 +102,7 @@ def test_a_table_keeps_the_largest_value_of_each_cell_and_grows() -> None:
     assert_array_equal(table.get(cells[:100]), 0)
 
 
+@pytest.mark.usefixtures("small_tables")
 def test_cells_that_are_left_make_room() -> None:
     table = CellTable()
     size = len(table._keys)
