@@ -1,20 +1,16 @@
-"""Refines the keyframes of a run that is over, with its frames read once more."""
+"""Refines the keyframes of a run that is over, while a bar shows how far it is."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
-from app.capture import Frame, FrameSource, open_source
-from app.errors import AppError
 from app.live.terminal import say, warn
 from app.reconstruction import Keyframe
-from app.refinement.refine import refine
+from app.refinement.process import CANCELLED, refine_apart
 from app.refinement.result import Refinement, kept
 
 
@@ -45,16 +41,15 @@ def refine_run(keyframes: Sequence[Keyframe], source: str | None) -> RefinedRun:
     """Refine all keyframes of a run, with a bar that shows how far it is.
 
     source: where their frames can be read again, at full resolution; where they cannot, the
-    network's images serve. Ctrl-C keeps the network's result, and says so.
+    network's images serve. Ctrl-C, or a fault, keeps the network's result; the reason says so.
     """
-    start = time.process_time()
     try:
-        with _bar() as progress, closing(_Frames(source)) as frames:
-            refinement = refine(keyframes, frames.read, progress=progress)
+        with _bar() as progress:
+            return RefinedRun(*refine_apart(keyframes, source, progress=progress, warn=warn))
     except KeyboardInterrupt:
-        refinement = kept(keyframes, "cancelled: the network's result is kept")
+        refinement = kept(keyframes, CANCELLED)
         say(f"refinement {refinement.reason}")
-    return RefinedRun(refinement, time.process_time() - start)
+        return RefinedRun(refinement, 0.0)
 
 
 @contextmanager
@@ -66,42 +61,6 @@ def _bar() -> Iterator[Callable[[float], None]]:
             bar.update(share - bar.n)
 
         yield show
-
-
-class _Frames:
-    """The frames of keyframes that are asked for in their order."""
-
-    def __init__(self, source: str | None) -> None:
-        self._source: FrameSource | None = None
-        self._frames: Iterator[Frame] = iter(())
-        self._next: Frame | None = None
-        if source is not None:
-            try:
-                self._source = open_source(source)
-                self._frames = iter(self._source)
-            except AppError as error:
-                warn(f"{error}: refined with the network's images")
-        self._advance()
-
-    def read(self, keyframe: Keyframe) -> NDArray[np.uint8]:
-        """The frame [h,w,3] of a keyframe; its image where the frame is not there any more."""
-        while self._next is not None and self._next.index < keyframe.index:
-            self._advance()
-        found = self._next
-        if found is None or (found.index, found.name) != (keyframe.index, keyframe.name):
-            return keyframe.image
-        return found.image
-
-    def _advance(self) -> None:
-        try:
-            self._next = next(self._frames, None)
-        except AppError as error:
-            warn(f"{error}: the rest is refined with the network's images")
-            self._next = None
-
-    def close(self) -> None:
-        if self._source:
-            self._source.close()
 
 
 def _median(values: Sequence[float]) -> float:
