@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.reconstruction.keyframe import Keyframe
-from app.refinement.result import FrameReport, Refinement
+from app.refinement.outcome import FrameReport, Refinement
 
 Arrays = dict[str, NDArray[Any]]
 Message = tuple[dict[str, Any], Arrays]

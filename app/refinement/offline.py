@@ -2,39 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from app.live.terminal import say, warn
 from app.reconstruction import Keyframe
-from app.refinement.process import CANCELLED, refine_apart
-from app.refinement.result import Refinement, kept
-
-
-@dataclass(frozen=True)
-class RefinedRun:
-    """seconds: of processor time that refinement took."""
-
-    refinement: Refinement
-    seconds: float
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """What was changed and why, for a file; errors in pixels, medians over all keyframes."""
-        frames = self.refinement.frames
-        return {
-            "reason": self.refinement.reason,
-            "share_changed": sum(frame.changed for frame in frames) / len(frames),
-            "error_before": _median([frame.error_before for frame in frames]),
-            "error_after": _median([frame.error_after for frame in frames]),
-            "track_length": _median([frame.track_length for frame in frames]),
-            "depth_changed": sum(frame.depth_changed for frame in frames),
-            "seconds_per_keyframe": self.seconds / len(frames),
-            "frames": [asdict(frame) for frame in frames],
-        }
+from app.refinement.outcome import kept
+from app.refinement.process import CANCELLED, RefinedRun, refine_apart
 
 
 def refine_run(keyframes: Sequence[Keyframe], source: str | None) -> RefinedRun:
@@ -45,7 +19,7 @@ def refine_run(keyframes: Sequence[Keyframe], source: str | None) -> RefinedRun:
     """
     try:
         with _bar() as progress:
-            return RefinedRun(*refine_apart(keyframes, source, progress=progress, warn=warn))
+            return refine_apart(keyframes, source, progress=progress, warn=warn)
     except KeyboardInterrupt:
         refinement = kept(keyframes, CANCELLED)
         say(f"refinement {refinement.reason}")
@@ -61,8 +35,3 @@ def _bar() -> Iterator[Callable[[float], None]]:
             bar.update(share - bar.n)
 
         yield show
-
-
-def _median(values: Sequence[float]) -> float:
-    known = [value for value in values if not np.isnan(value)]
-    return float(np.median(known)) if known else np.nan

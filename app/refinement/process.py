@@ -6,20 +6,53 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from typing import IO
+from dataclasses import asdict, dataclass
+from typing import IO, Any
+
+import numpy as np
 
 from app.child import KILLED, child_command, child_environment, exit_words
 from app.errors import AppError
 from app.reconstruction.keyframe import Keyframe
 from app.refinement.messages import Message, pack_keyframes, receive, send, unpack_refinement
-from app.refinement.result import Refinement, kept
+from app.refinement.outcome import Refinement, kept
 
 KEPT = "the network's result is kept"
 CANCELLED = f"cancelled: {KEPT}"
 """How reasons of refinements that came to nothing end, and the one that the user gave."""
 
+_TRACE = "@", "***", "PC:"
+
 _POLL = 0.05
 """Seconds between two looks at whether it was cancelled."""
+
+
+@dataclass(frozen=True)
+class RefinedRun:
+    """seconds: of processor time that refinement took."""
+
+    refinement: Refinement
+    seconds: float
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is other than the network has it."""
+        return any(frame.changed for frame in self.refinement.frames)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What was changed and why, for a file; errors in pixels, medians over all keyframes."""
+        frames = self.refinement.frames
+        return {
+            "reason": self.refinement.reason,
+            "share_changed": sum(frame.changed for frame in frames) / len(frames),
+            "error_before": _median([frame.error_before for frame in frames]),
+            "error_after": _median([frame.error_after for frame in frames]),
+            "track_length": _median([frame.track_length for frame in frames]),
+            "depth_changed": sum(frame.depth_changed for frame in frames),
+            "seconds_per_keyframe": self.seconds / len(frames),
+            "frames": [asdict(frame) for frame in frames],
+        }
 
 
 class RefineError(AppError):
@@ -60,12 +93,13 @@ class RefineProcess:
         cancelled: Callable[[], bool] = lambda: False,
         progress: Callable[[float], None] = lambda share: None,
         warn: Callable[[str], None] = lambda text: None,
-    ) -> tuple[Refinement, float] | None:
-        """Refine keyframes and tell the seconds of processor time that it took; None: cancelled.
+    ) -> RefinedRun:
+        """Refine keyframes.
 
         source: where their frames can be read again; cancelled: asked a few times a second, after
-        which the child is ended; progress: told the share that is done; warn: receives lines about
-        what could not be read. Raises RefineError when the child dies.
+        which the child is ended and the network's result kept; progress: told the share that is
+        done; warn: receives lines about what could not be read. Raises RefineError when
+        the child dies.
         """
         content, arrays = pack_keyframes(keyframes)
         assert self._process.stdin is not None
@@ -88,9 +122,9 @@ class RefineProcess:
                 raise RefineError(f"refinement failed: {said['error'].splitlines()[0]}")
             else:
                 seconds = said.pop("seconds")
-                return unpack_refinement(keyframes, said, changed), seconds
+                return RefinedRun(unpack_refinement(keyframes, said, changed), seconds)
         self.close()
-        return None
+        return RefinedRun(kept(keyframes, CANCELLED), 0.0)
 
     def close(self) -> None:
         """End the child, whatever it is doing; may be called twice."""
@@ -111,8 +145,10 @@ class RefineProcess:
         code = self._process.wait()
         text = f"refinement ended unexpectedly ({exit_words(code)})"
         self._log.seek(0)
-        lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
-        return f"{text}: {lines[-1].strip()}" if lines and code != -KILLED else text
+        lines = [line.strip() for line in self._log.read().decode("utf-8", "replace").splitlines()]
+        # pycolmap's own account of a crash ends with addresses.
+        words = [line for line in lines if line and not line.startswith(_TRACE)]
+        return f"{text}: {words[-1]}" if words and code != -KILLED else text
 
 
 def refine_apart(
@@ -123,7 +159,7 @@ def refine_apart(
     progress: Callable[[float], None] = lambda share: None,
     warn: Callable[[str], None] = lambda text: None,
     start: Callable[[], RefineProcess] = RefineProcess,
-) -> tuple[Refinement, float]:
+) -> RefinedRun:
     """Refine keyframes in a child of its own, as `RefineProcess.refine` does.
 
     Whatever happens to it, and when it is cancelled, the network's result is kept; the reason says
@@ -132,10 +168,14 @@ def refine_apart(
     process = None
     try:
         process = start()
-        done = process.refine(keyframes, source, cancelled=cancelled, progress=progress, warn=warn)
-        return done or (kept(keyframes, CANCELLED), 0.0)
+        return process.refine(keyframes, source, cancelled=cancelled, progress=progress, warn=warn)
     except RefineError as error:
-        return kept(keyframes, f"{error}: {KEPT}"), 0.0
+        return RefinedRun(kept(keyframes, f"{error}: {KEPT}"), 0.0)
     finally:
         if process:
             process.close()
+
+
+def _median(values: Sequence[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.median(known)) if known else np.nan

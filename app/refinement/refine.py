@@ -18,7 +18,8 @@ from app.reconstruction.places import describe
 from app.refinement.evidence import MIN_SUPPORT, Cameras, split, support
 from app.refinement.features import FEW, Features, Matches, extract, match, pairs_to_match
 from app.refinement.mapping import Geometries, Model, grow, initial_pairs, verify
-from app.refinement.result import Refinement, assemble, kept, network_scale
+from app.refinement.outcome import Refinement, kept
+from app.refinement.result import assemble, network_scale
 
 # First guesses: the network's focal lengths, then these (in long sides of the image) if they are
 # not near it; with each, the best pairs to begin with.

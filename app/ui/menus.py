@@ -92,6 +92,8 @@ def menu_table() -> tuple[Submenu, ...]:
                     ("Ctrl+.",),
                 ),
                 None,
+                Entry("refine", tr("Refine"), refine_tip(), ("Ctrl+Shift+R",)),
+                None,
                 Entry(
                     "record",
                     tr("Record"),
@@ -213,6 +215,11 @@ def menu_table() -> tuple[Submenu, ...]:
             ),
         ),
     )
+
+
+def refine_tip() -> str:
+    """What refining does, for the button, too."""
+    return tr("Make cameras and depth exact by features of the whole frames; paused or at the end")
 
 
 def _theme(name: str, text: str) -> Entry:

@@ -25,6 +25,7 @@ from app.ui.menus import Actions, menu_table
 from app.ui.opening import Opener
 from app.ui.planning import USUAL_VIEWS, Plan
 from app.ui.recording import new_session_folder
+from app.ui.refine_control import RefineControl
 from app.ui.run_control import Order, RunControl
 from app.ui.run_display import RunDisplay
 from app.ui.settings import Settings
@@ -69,10 +70,11 @@ class MainWindow(QMainWindow):
         self.compare = CompareChooser(self.models)
         self._bar = RunBar(self.sources, self.models, self.compare, self.actions_)
         self.plan = Plan(self._bar, self.settings.get("views", USUAL_VIEWS), self)
-        self.display = RunDisplay(self._ask_export)
+        self.display = RunDisplay(self._ask_export, self.refine)
         self.view, self.status = self.display.view, self.display.status
         self.runs = RunControl(self.display, start_engine, self)
         self.sharing = Sharing(self.view.scene, self)
+        self.refinement = RefineControl(self.display, self)
         self.opener = Opener(self.sources, self.models, self.display, open_source, self)
         root = QWidget()
         layout = QVBoxLayout(root)
@@ -127,6 +129,7 @@ class MainWindow(QMainWindow):
         recorded = self.opener.recording.lane() if self.compare.takes_recording else None
         self.opener.recording.keep_for(source.value)
         self.sharing.end()
+        self.refinement.begin([])
         # What has the focus is switched off now: another button would get it.
         self.setFocus()
         self.runs.start(
@@ -144,12 +147,19 @@ class MainWindow(QMainWindow):
 
     def export(self, name: str, path: Path) -> None:
         """Write the points that are shown in the format of this name; see `exporter.ended`."""
-        selection = self.view.scene.selection(self.runs.keyframes)
+        versions = self.refinement.versions
+        selection = self.view.scene.selection(versions.keyframes)
         again = [*program(), "export", "DIR", "--format", name, "--out", path.name]
-        origin = (self.runs.origin, f"the same: {shlex.join([*again, *selection.arguments()])}")
+        same = f"the same: {shlex.join([*again, *selection.arguments()])}"
+        origin = (self.runs.origin(selection.refine), *versions.origin, same)
         self.exporter.start(name, path, replace(selection, origin=origin))
-        self.status.offer_cancel(self.exporter.cancel)
         self._refresh()
+
+    def refine(self) -> None:
+        """Make the cameras and depth of all keyframes exact, in the background."""
+        if self._can_refine():
+            self.display.finish_growth()
+            self.refinement.start(self.runs.keyframes, self.runs.source)
 
     def follow_system(self) -> None:
         """Take the system's colours where the user wants the theme to be as the system."""
@@ -169,6 +179,7 @@ class MainWindow(QMainWindow):
         self.runs.abandon()
         self.display.close_work()
         self.sharing.close()
+        self.refinement.close()
         self.exporter.close()
         self.plan.stop()
         self.opener.recording.wait()
@@ -180,7 +191,6 @@ class MainWindow(QMainWindow):
         self.status.set_state(words.format(number=number, count=count))
 
     def _on_export_ended(self, error: str) -> None:
-        self.status.offer_cancel(None)
         self.status.set_state(tr("Not exported") if error else tr("Exported"))
         if error:
             self.display.show_message(error)
@@ -188,7 +198,8 @@ class MainWindow(QMainWindow):
 
     def _on_run_ended(self) -> None:
         growth = self.runs.growth
-        self.sharing.begin(self.runs.keyframes)
+        self.refinement.begin(self.runs.keyframes)
+        self._share()
         # A shorter run had only smaller windows, and says nothing about these.
         if growth and len(growth.keyframes) >= self.plan.views:
             self.plan.remember(growth.views_per_second, growth.peak_memory)
@@ -206,12 +217,34 @@ class MainWindow(QMainWindow):
             self.actions_[name].setEnabled(self.display.is_comparing)
         self.actions_["demo"].setEnabled(self._is_ready() and self._demo is not None)
         self._refresh_model()
+        self._refresh_work()
         if self.is_idle and not self.display.has_scene:
             self.view.show_hint(self._make_hint())
         self._count_points()
 
     def _refresh_model(self) -> None:
         self.actions_["model"].setEnabled(self.plan.bundle is not None)
+
+    def _refresh_work(self) -> None:
+        """What goes on beside the run can be cancelled, the newest of it first."""
+        working = [work for work in (self.exporter, self.refinement) if work.is_busy]
+        self.status.offer_cancel(working[0].cancel if working else None)
+        can_refine = self._can_refine()
+        self.view.refine.setEnabled(can_refine)
+        self.actions_["refine"].setEnabled(can_refine)
+
+    def _can_refine(self) -> bool:
+        rests = self.runs.state in (State.IDLE, State.PAUSED) and not self.display.is_comparing
+        return rests and self.refinement.can_refine(self.runs.keyframes)
+
+    def _share(self) -> None:
+        """Nothing but the user changes what the view has now."""
+        if self.is_idle:
+            self.sharing.begin(self.refinement.versions.keyframes)
+
+    def _go_on_refining(self) -> None:
+        paused = self.runs.state is not State.RUNNING
+        self.refinement.go_on(self.runs.keyframes, paused)
 
     def _is_ready(self) -> bool:
         return self.is_idle and self.sources.choice is not None and self.models.choice is not None
@@ -237,8 +270,11 @@ class MainWindow(QMainWindow):
         self._refresh()
 
     def _on_opened(self) -> None:
-        self.runs.keyframes = self.opener.recording.keyframes
-        self.sharing.begin(self.runs.keyframes)
+        recording = self.opener.recording
+        if recording.session:
+            self.runs.take_recording(recording.keyframes, recording.session.folder)
+        self.refinement.begin(self.runs.keyframes)
+        self._share()
         self._offer_recording()
         self._say(tr("Session opened"))
 
@@ -263,7 +299,9 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         self.runs.entered.connect(self._say)
+        self.runs.growing.connect(self.refinement.make_room)
         self.runs.grown.connect(self._count_points)
+        self.runs.grown.connect(self._go_on_refining)
         self.runs.ended.connect(self._on_run_ended)
         self.sources.picked.connect(self._offer_recording)
         self.compare.picked.connect(self._refresh_compare)
@@ -271,6 +309,11 @@ class MainWindow(QMainWindow):
         self.plan.changed.connect(self._refresh_model)
         self.view.scene.selection_changed.connect(self._count_points)
         self.opener.recording.opened.connect(self._on_opened)
+        self.refinement.said.connect(self.status.set_state)
+        self.refinement.changed.connect(self._refresh)
+        self.refinement.versions.switching.connect(self.sharing.end)
+        self.display.version_shown.connect(self._share)
+        self.display.version_shown.connect(self._count_points)
         self.exporter.progress.connect(self._on_export_progress)
         self.exporter.ended.connect(self._on_export_ended)
         self.actions_.wire(
@@ -286,6 +329,7 @@ class MainWindow(QMainWindow):
                 "start": self.start,
                 "pause": self.runs.toggle_pause,
                 "stop": self.runs.stop,
+                "refine": self.refine,
                 "compare": self.compare.toggle,
                 "side": lambda: self.display.comparison().set_mode(Mode.SIDE),
                 "wipe": lambda: self.display.comparison().set_mode(Mode.WIPE),

@@ -53,10 +53,11 @@ def killed_at_once() -> RefineProcess:
 
 def test_the_child_gives_what_refine_gives(keyframes: list[Keyframe]) -> None:
     shares: list[float] = []
-    refinement, seconds = refine_apart(keyframes, None, progress=shares.append)
+    run = refine_apart(keyframes, None, progress=shares.append)
+    refinement = run.refinement
     expected = refine(keyframes)
     assert refinement.reason == expected.reason == "3 of 3 frames changed"
-    assert seconds > 0
+    assert run.seconds > 0
     assert shares == sorted(shares)
     assert len(shares) > 3
     for apart, here, before in zip(
@@ -78,13 +79,11 @@ def test_one_child_refines_again(keyframes: list[Keyframe]) -> None:
         first, second = (process.refine(keyframes, None) for _ in range(2))
     finally:
         process.close()
-    assert first
-    assert second
-    assert first[0].reason == second[0].reason == "3 of 3 frames changed"
+    assert first.refinement.reason == second.refinement.reason == "3 of 3 frames changed"
 
 
 def test_a_killed_child_keeps_the_network_s_result(keyframes: list[Keyframe]) -> None:
-    refinement, _ = refine_apart(keyframes, None, start=killed_at_once)
+    refinement = refine_apart(keyframes, None, start=killed_at_once).refinement
     assert all(a is b for a, b in zip(refinement.keyframes, keyframes, strict=True))
     assert refinement.reason == (
         "refinement ended unexpectedly (signal 9: killed, perhaps for want of memory): "
@@ -100,14 +99,26 @@ def test_a_child_killed_in_the_middle_keeps_the_network_s_result(keyframes: list
         processes.append(RefineProcess())
         return processes[0]
 
-    refinement, _ = refine_apart(
+    refinement = refine_apart(
         keyframes,
         None,
         progress=lambda share: os.kill(processes[0].pid, signal.SIGKILL),
         start=start,
-    )
+    ).refinement
     assert "killed" in refinement.reason
     assert "\n" not in refinement.reason
+
+
+def test_a_crash_is_told_in_one_line(keyframes: list[Keyframe]) -> None:
+    """Without the addresses that pycolmap ends its account with."""
+    process = RefineProcess()
+    os.kill(process.pid, signal.SIGSEGV)
+    with pytest.raises(RefineError) as fault:
+        process.refine(keyframes, None)
+    process.close()
+    assert str(fault.value).startswith("refinement ended unexpectedly (signal 11)")
+    assert "@" not in str(fault.value)
+    assert "\n" not in str(fault.value)
 
 
 @pytest.mark.parametrize("when", ["at once", "in the middle"])
@@ -127,9 +138,9 @@ def test_cancelling_ends_the_child_at_once(keyframes: list[Keyframe], when: str)
         told.append(time.monotonic())
         asked.set()
 
-    refinement, _ = refine_apart(
+    refinement = refine_apart(
         keyframes, None, cancelled=asked.is_set, progress=progress, start=start
-    )
+    ).refinement
     assert refinement.reason == "cancelled: the network's result is kept"
     assert len(told) <= 1
     with pytest.raises(ProcessLookupError):
@@ -139,7 +150,7 @@ def test_cancelling_ends_the_child_at_once(keyframes: list[Keyframe], when: str)
 def test_a_fault_inside_is_one_line(keyframes: list[Keyframe]) -> None:
     """An image that no network gives: the child says what is wrong with it."""
     spoilt = [vars(k) | {"image": k.image[..., :2]} for k in keyframes]
-    refinement, _ = refine_apart([Keyframe(**fields) for fields in spoilt], None)
+    refinement = refine_apart([Keyframe(**fields) for fields in spoilt], None).refinement
     assert refinement.reason.startswith("refinement failed: ")
     assert refinement.reason.endswith(": the network's result is kept")
     assert "\n" not in refinement.reason
@@ -151,7 +162,7 @@ def test_what_cannot_be_started_is_said(
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     with pytest.raises(RefineError, match="refinement cannot be started: No such file"):
         RefineProcess()
-    refinement, _ = refine_apart(keyframes, None)
+    refinement = refine_apart(keyframes, None).refinement
     assert refinement.reason.startswith("refinement cannot be started")
 
 
