@@ -31,6 +31,8 @@ from app.live.terminal import TerminalFollower
 from app.reconstruction import Keyframe, WindowUpdate
 from app.reconstruction.truth import Accuracy, find_truth
 
+REFINEMENT_PAGE = "refinement.html"
+
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command to the app's; returns its parser, for commands with the same options."""
@@ -92,7 +94,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         origin = [f"made by: {command}"]
         accuracy, refinement = follower.accuracy, None
         if arguments.refine == "full":
-            keyframes, refinement = _refine(arguments, follower)
+            keyframes, refinement = _refine(arguments, follower, folder, command)
             accuracy = _assess(arguments.source, keyframes) if accuracy else None
             origin.append(f"refinement: {refinement['reason']}")
         selection = selected(arguments, keyframes, *origin, refine=arguments.refine)
@@ -183,14 +185,18 @@ class _Follower(TerminalFollower):
 
 
 def _refine(
-    arguments: argparse.Namespace, follower: _Follower
+    arguments: argparse.Namespace, follower: _Follower, folder: Path, command: str
 ) -> tuple[list[Keyframe], dict[str, Any]]:
-    """The keyframes of a run refined, and what that did, for the summary."""
-    # Only here: pycolmap takes its time and memory.
+    """The keyframes of a run refined, and what that did, for the summary; a page of it is written
+    into the folder."""
+    # Only here: they import this package.
+    from app.compare.report_refinement import refinement_page
     from app.refinement.offline import refine_run
 
     can_be_read = arguments.record or (None if follower.is_live else arguments.source)
     refined = refine_run(follower.keyframes, can_be_read)
+    page = refinement_page(refined.refinement, refined.seconds, arguments.source, command)
+    write_file(folder / REFINEMENT_PAGE, page.encode())
     network = {"accuracy_network": asdict(follower.accuracy) if follower.accuracy else None}
     return refined.refinement.keyframes, refined.document | network
 

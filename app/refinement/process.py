@@ -17,8 +17,8 @@ from app.reconstruction.keyframe import Keyframe
 from app.refinement.messages import Message, pack_keyframes, receive, send, unpack_refinement
 from app.refinement.outcome import Refinement, kept
 
-KEPT = "the network's result is kept"
-CANCELLED = f"cancelled: {KEPT}"
+KEPT = ": the network's result is kept"
+CANCELLED = f"cancelled{KEPT}"
 """How reasons of refinements that came to nothing end, and the one that the user gave."""
 
 _TRACE = "@", "***", "PC:"
@@ -170,7 +170,7 @@ def refine_apart(
         process = start()
         return process.refine(keyframes, source, cancelled=cancelled, progress=progress, warn=warn)
     except RefineError as error:
-        return RefinedRun(kept(keyframes, f"{error}: {KEPT}"), 0.0)
+        return RefinedRun(kept(keyframes, f"{error}{KEPT}"), 0.0)
     finally:
         if process:
             process.close()

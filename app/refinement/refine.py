@@ -85,7 +85,7 @@ def _refine(
         matches[i, j] = match(features[i], features[j])
         progress(0.2 + 0.2 * number / len(pairs))
     used, held_out = split(matches)
-    network = _network_cameras(keyframes, features)
+    network = network_cameras(keyframes, features)
     before = support(network, features, held_out)
 
     def best_model(matches: Matches, guesses: Sequence[Floats], start: float, end: float) -> _Best:
@@ -130,7 +130,8 @@ def _best_stretch(matches: Matches) -> Matches:
     return max(stretches, key=lambda stretch: sum(map(len, stretch.values())))
 
 
-def _network_cameras(keyframes: Sequence[Keyframe], features: Sequence[Features]) -> Cameras:
+def network_cameras(keyframes: Sequence[Keyframe], features: Sequence[Features]) -> Cameras:
+    """The cameras that keyframes have, for the images that the features were found in."""
     poses: dict[int, Floats] = {
         k: keyframe.extrinsic.astype(np.float64) for k, keyframe in enumerate(keyframes)
     }

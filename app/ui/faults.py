@@ -94,6 +94,7 @@ FAULTS = tuple(
             ),
             QT_TRANSLATE_NOOP("", "{changed} of {count} frames changed"),
             QT_TRANSLATE_NOOP("", "{fault}: the network's result is kept"),
+            QT_TRANSLATE_NOOP("", "the network's result is kept"),
             QT_TRANSLATE_NOOP("", "cancelled"),
             QT_TRANSLATE_NOOP("", "refinement cannot be started: {reason}"),
             QT_TRANSLATE_NOOP("", "refinement ended unexpectedly ({how})"),

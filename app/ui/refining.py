@@ -83,7 +83,7 @@ class Refining(QObject):
             except Exception as error:
                 traceback.print_exc(file=sys.stderr)
                 what = textwrap.shorten(f"{type(error).__name__}: {error}", 200)
-                reason = f"internal error: {what}: {KEPT}"
+                reason = f"internal error: {what}{KEPT}"
             if reason:
                 run, packed = RefinedRun(kept(keyframes, reason), 0.0), {}
             self._done.emit(stop, Refined(run, packed))

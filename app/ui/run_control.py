@@ -169,7 +169,7 @@ class RunControl(QObject):
                 order.source.value,
                 recorded=order.recorded,
                 command=shlex.join(order.command()),
-                settings={"views": order.views, "overlap": order.overlap},
+                settings={"views": order.views, "overlap": order.overlap, "refine": "none"},
             )
             self._display.show_comparison(True)
         if self.state is State.RUNNING:

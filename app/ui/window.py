@@ -217,7 +217,6 @@ class MainWindow(QMainWindow):
             self.actions_[name].setEnabled(self.display.is_comparing)
         self.actions_["demo"].setEnabled(self._is_ready() and self._demo is not None)
         self._refresh_model()
-        self._refresh_work()
         if self.is_idle and not self.display.has_scene:
             self.view.show_hint(self._make_hint())
         self._count_points()
@@ -250,6 +249,7 @@ class MainWindow(QMainWindow):
         return self.is_idle and self.sources.choice is not None and self.models.choice is not None
 
     def _count_points(self) -> None:
+        self._refresh_work()
         can_export = self.display.count_points() > 0 and not self.exporter.is_busy
         self.view.export.setEnabled(can_export)
         self.actions_["export"].setEnabled(can_export)

@@ -55,6 +55,10 @@ def test_what_is_written_is_refined(
     assert summary["accuracy"]["pose"]["rotation_deg"] < 1
     assert refinement["accuracy_network"]["pose"]["rotation_deg"] > 3
 
+    page = (tmp_path / "out" / "refinement.html").read_text()
+    assert "3 of 3 (100 %)" in page
+    assert "--refine full" in page
+
     for folder, lines in (
         ("out", [b"refine full, ", b"refinement: 3 of 3"]),
         ("none", [b"refine none, "]),

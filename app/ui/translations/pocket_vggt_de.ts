@@ -1866,6 +1866,10 @@ Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen 
         <translation>{fault}: das Ergebnis des Netzes bleibt</translation>
     </message>
     <message>
+        <source>the network&apos;s result is kept</source>
+        <translation>das Ergebnis des Netzes bleibt</translation>
+    </message>
+    <message>
         <source>cancelled</source>
         <translation>abgebrochen</translation>
     </message>
