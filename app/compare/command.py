@@ -44,7 +44,7 @@ def add_parser(commands: Any) -> None:
     add_choice(command)
     # It is the networks that are compared.
     add_loops(command, default=False)
-    add_refine(command)
+    add_refine(command, local=False)
 
 
 def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:

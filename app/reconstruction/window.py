@@ -101,12 +101,14 @@ class Reconstructor:
             update = _join(update, step) if update else step
         return update
 
-    def take_refined(self, before: Sequence[Keyframe], after: Sequence[Keyframe]) -> list[int]:
+    def take_refined(
+        self, before: Sequence[Keyframe], after: Sequence[Keyframe]
+    ) -> tuple[range, range]:
         """Give keyframes the relative cameras and the depth that refinement found for them.
 
         before: keyframes of this reconstruction in a row, as they were when their refinement
         began; after: as it left them, the first where it was. The first stays where it is now, and
-        what comes after the last moves along with it. Returns the positions of what moved.
+        what comes after the last moves along with it. Returns the positions of both.
         """
         places = {keyframe.index: at for at, keyframe in enumerate(self.keyframes)}
         start = places[before[0].index]
@@ -141,7 +143,7 @@ class Reconstructor:
                 for keyframe, old in zip(self.keyframes[start:], old_depths, strict=True)
             ]
             self._closer.take_refined(self.keyframes, range(start, end), factors)
-        return list(range(start, len(self.keyframes)))
+        return range(start, end), range(end, len(self.keyframes))
 
     @property
     def size(self) -> tuple[int, int]:

@@ -4,7 +4,7 @@ Fewer features of each frame, found and matched once however often the frame tak
 guess of the focal length and one pair to begin with. What comes out is judged as everywhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,6 @@ from app.refinement.outcome import Refinement, kept
 from app.refinement.refine import network_cameras
 from app.refinement.result import assemble
 
-LOCAL_KEYFRAMES = 8
-"""So many of the newest keyframes are refined together."""
 _FEATURES = 1200
 _BETTER = 1.1
 # Of pairs, those so near in order.
@@ -26,29 +24,28 @@ _NEAR = 4
 
 
 class LocalRefiner:
-    """Remembers features and matches of the frames that it saw last."""
+    """Remembers features and matches of the frames that took part last."""
 
     def __init__(self) -> None:
         self._features: dict[int, Features] = {}
         self._matches: dict[tuple[int, int], NDArray[np.uint32]] = {}
 
     def refine(
-        self, keyframes: Sequence[Keyframe], images: Sequence[NDArray[np.uint8]]
+        self, keyframes: Sequence[Keyframe], images: Mapping[int, NDArray[np.uint8]]
     ) -> Refinement:
-        """Refine keyframes, of which these are the frames [h,w,3] in full."""
+        """Refine keyframes; images: the frames [h,w,3] in full, by index, of those that did not
+        take part the last time."""
         indices = [keyframe.index for keyframe in keyframes]
         self._forget_all_but(set(indices))
-        for index, image in zip(indices, images, strict=True):
-            if index not in self._features:
-                self._features[index] = extract(image, _FEATURES)
+        for index, image in images.items():
+            self._features[index] = extract(image, _FEATURES)
         features = [self._features[index] for index in indices]
         matches: Matches = {}
-        for i in range(len(indices)):
-            for j in range(i + 1, min(len(indices), i + 1 + _NEAR)):
-                pair = indices[i], indices[j]
-                if pair not in self._matches:
-                    self._matches[pair] = match(features[i], features[j])
-                matches[i, j] = self._matches[pair]
+        for i, first in enumerate(indices):
+            for j, second in enumerate(indices[i + 1 : i + 1 + _NEAR], i + 1):
+                if (first, second) not in self._matches:
+                    self._matches[first, second] = match(features[i], features[j])
+                matches[i, j] = self._matches[first, second]
         return _refine(keyframes, features, matches)
 
     def _forget_all_but(self, indices: set[int]) -> None:

@@ -5,11 +5,12 @@ import queue
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.child import KILLED, child_command, child_environment, exit_words
 from app.errors import AppError
@@ -102,10 +103,39 @@ class RefineProcess:
         the child dies.
         """
         content, arrays = pack_keyframes(keyframes)
+        return self._ask(
+            keyframes,
+            (content | {"source": source}, arrays),
+            cancelled=cancelled,
+            progress=progress,
+            warn=warn,
+        )
+
+    def refine_newest(
+        self, keyframes: Sequence[Keyframe], frames: Mapping[int, NDArray[np.uint8]]
+    ) -> RefinedRun:
+        """Refine the newest keyframes of a capture, see `app.refinement.local`.
+
+        frames: [h,w,3] in full, by index, of those that were not among them the last time. Raises
+        RefineError when the child dies.
+        """
+        content, arrays = pack_keyframes(keyframes)
+        images = {f"frame {index}": image for index, image in frames.items()}
+        return self._ask(keyframes, (content | {"frames": [*frames]}, arrays | images))
+
+    def _ask(
+        self,
+        keyframes: Sequence[Keyframe],
+        request: Message,
+        *,
+        cancelled: Callable[[], bool] = lambda: False,
+        progress: Callable[[float], None] = lambda share: None,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> RefinedRun:
         assert self._process.stdin is not None
         # A child that is gone shows up as an end of its answers.
         with contextlib.suppress(OSError, ValueError):
-            send(self._process.stdin, content | {"source": source}, arrays)
+            send(self._process.stdin, *request)
         while not cancelled():
             try:
                 answer = self._answers.get(timeout=_POLL)

@@ -1,7 +1,8 @@
 """The child process that refines; started by `app.refinement.process`.
 
-Requests come in as messages (`app.refinement.messages`): keyframes, and the source that their
-frames can be read from. Out go {"progress"} and {"warning"}, and at the end what was refined with
+Requests come in as messages (`app.refinement.messages`): keyframes, and either the source that
+their frames can be read from or, for the newest ones of a capture, those frames that this process
+does not know yet. Out go {"progress"} and {"warning"}, and at the end what was refined with
 {"seconds"} of processor time, or {"error"}. It ends when its input does, whatever it is doing.
 """
 
@@ -23,22 +24,27 @@ NICER = 5
 
 def _serve(requests: "queue.SimpleQueue[Message]", answers: IO[bytes]) -> None:
     # pycolmap takes its time: meanwhile the first request comes in.
+    from app.refinement.local import LocalRefiner
     from app.refinement.refine import refine
+
+    local = LocalRefiner()
+
+    def warn(text: str) -> None:
+        send(answers, {"warning": text})
+
+    def progress(share: float) -> None:
+        send(answers, {"progress": share})
 
     while True:
         content, arrays = requests.get()
         start = time.process_time()
         keyframes = unpack_keyframes(content, arrays)
-
-        def warn(text: str) -> None:
-            send(answers, {"warning": text})
-
-        with contextlib.closing(SourceFrames(content["source"], warn)) as frames:
-            refinement = refine(
-                keyframes,
-                frames.read,
-                progress=lambda share: send(answers, {"progress": share}),
-            )
+        if "frames" in content:
+            images = {index: arrays[f"frame {index}"] for index in content["frames"]}
+            refinement = local.refine(keyframes, images)
+        else:
+            with contextlib.closing(SourceFrames(content["source"], warn)) as frames:
+                refinement = refine(keyframes, frames.read, progress=progress)
         refined, changed = pack_refinement(keyframes, refinement)
         send(answers, refined | {"seconds": time.process_time() - start}, changed)
 

@@ -94,7 +94,7 @@ def test_ctrl_c_keeps_the_network_s_result(
         np.testing.assert_array_equal(kept.depth, before.depth)
 
 
-def test_option_is_none_or_full(
+def test_option_is_one_of_three(
     command: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("--refine", "most") == 2

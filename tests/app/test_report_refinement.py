@@ -2,7 +2,6 @@
 
 import re
 
-
 from app.compare.report_refinement import refinement_page, refinement_section
 from app.refinement.outcome import FrameReport, Refinement, kept
 
