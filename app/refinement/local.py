@@ -5,10 +5,12 @@ guess of the focal length and one pair to begin with. What comes out is judged a
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.geometry import invert_se3
 from app.reconstruction.keyframe import Keyframe
 from app.refinement.evidence import MIN_SUPPORT, split, support
 from app.refinement.features import Features, Matches, extract, match
@@ -19,6 +21,11 @@ from app.refinement.result import assemble
 
 _FEATURES = 1200
 _BETTER = 1.1
+# By how much the focal length may be another than the network's.
+_FOCAL = 1.25
+# And how far the ways between the cameras may turn: beyond that one of both is wrong, and a few
+# views do not tell which. Refinement of all keyframes does.
+_OTHER_WAY = np.radians(45.0)
 # Of pairs, those so near in order.
 _NEAR = 4
 
@@ -64,8 +71,28 @@ def _refine(
     model = grow(features, focals, geometries, pairs[0], lambda: None) if pairs else None
     if model is None:
         return kept(keyframes, "too little to see or too little parallax")
+    off = float(model.cameras.focals[0] / focals[0])
+    if abs(np.log(off)) > np.log(_FOCAL):
+        # With little parallax any lens explains all matches, and with another all turns differ.
+        return kept(keyframes, "too little parallax to tell the focal length")
     before = sum(support(network, features, held_out).values())
     score = sum(support(model.cameras, features, held_out).values())
     if score < max(MIN_SUPPORT, _BETTER * before):
         return kept(keyframes, "the cameras explain the matches set apart as they are")
-    return assemble(keyframes, features, held_out, network, model, geometries)
+    refinement = assemble(keyframes, features, held_out, network, model, geometries)
+    if _turned_ways(keyframes, refinement.keyframes) > _OTHER_WAY:
+        return kept(keyframes, "the camera would have moved another way than the network saw")
+    return refinement
+
+
+def _turned_ways(before: Sequence[Keyframe], after: Sequence[Keyframe]) -> float:
+    """Median angle (radians) between the ways from camera to camera, as each of them sees it."""
+    angles = []
+    for i, j in combinations(range(len(before)), 2):
+        ways = []
+        for keyframes in (before, after):
+            there = invert_se3(keyframes[j].extrinsic.astype(np.float64))[:, 3]
+            ways.append(keyframes[i].extrinsic @ np.append(there, 1.0))
+        sine = np.linalg.norm(np.cross(*ways))
+        angles.append(float(np.arctan2(sine, ways[0] @ ways[1])))
+    return float(np.median(angles))

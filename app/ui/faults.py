@@ -100,6 +100,7 @@ FAULTS = tuple(
             QT_TRANSLATE_NOOP("", "refinement ended unexpectedly ({how})"),
             QT_TRANSLATE_NOOP("", "refinement ended unexpectedly ({how}): {words}"),
             QT_TRANSLATE_NOOP("", "refinement failed: {reason}"),
+            QT_TRANSLATE_NOOP("", "{fault}: the rest is not refined"),
             QT_TRANSLATE_NOOP("", "{fault}: refined with the network's images"),
             QT_TRANSLATE_NOOP("", "{fault}: the rest is refined with the network's images"),
             QT_TRANSLATE_NOOP(

@@ -93,6 +93,17 @@ def menu_table() -> tuple[Submenu, ...]:
                 ),
                 None,
                 Entry("refine", tr("Refine"), refine_tip(), ("Ctrl+Shift+R",)),
+                Entry(
+                    "refinement_report",
+                    tr("Refinement report…"),
+                    tr("Write what was refined and why not, as a page"),
+                ),
+                Entry(
+                    "refine_newest",
+                    tr("Refine while capturing"),
+                    tr("Make the newest cameras exact beside the run, from the next start on"),
+                    checkable=True,
+                ),
                 None,
                 Entry(
                     "record",

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QFileDialog
 
+from app.compare.report_refinement import refinement_page
+from app.files import write_file
 from app.reconstruction import Keyframe
 from app.ui.faults import fault_line
 from app.ui.refining import Refined, Refining
@@ -88,6 +91,30 @@ class RefineControl(QObject):
             self.start(keyframes, self._source)
         elif again:
             self.changed.emit()
+
+    def ask_report(self, made_by: str) -> None:
+        """Let the user choose a place for a page on what was refined; made_by: a line on how."""
+        chosen, _ = QFileDialog.getSaveFileName(
+            self._display, tr("Refinement report"), "refinement.html", "HTML (*.html)"
+        )
+        if chosen:
+            self.write_report(Path(chosen), made_by)
+
+    def write_report(self, path: Path, made_by: str) -> None:
+        """Write the page, or say why it cannot be written."""
+        if (refined := self.versions.refined) is None:
+            return
+        run = refined.run
+        source = Path(self._source).name if self._source else "a camera"
+        page = refinement_page(run.refinement, run.seconds, source, made_by)
+        try:
+            write_file(path, page.encode())
+        except OSError as error:
+            words = tr("{path} could not be written: {reason}. Choose another place.")
+            reason = fault_line(str(error.strerror or error))
+            self._display.show_message(words.format(path=path, reason=reason))
+        else:
+            self.said.emit(tr("Report written: {page}").format(page=path))
 
     def close(self) -> None:
         """End what goes on in the background."""

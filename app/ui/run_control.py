@@ -31,7 +31,8 @@ from app.ui.texts import number, sentence, tr
 @dataclass(frozen=True)
 class Order:
     """What to run. other: a second model on the same frames; recorded: what a recording holds, to
-    compare with instead; record_to: folder of a new recording.
+    compare with instead; record_to: folder of a new recording; refine_newest: refine beside the
+    run, where nothing is compared.
     """
 
     source: Choice
@@ -42,11 +43,17 @@ class Order:
     record_to: Path | None = None
     other: Choice | None = None
     recorded: Lane | None = None
+    refine_newest: bool = False
 
     @property
     def compares(self) -> bool:
         """Whether two reconstructions are shown side by side."""
         return self.other is not None or self.recorded is not None
+
+    @property
+    def refine(self) -> str:
+        """How what comes of it is refined, as the option of that name."""
+        return "local" if self.refine_newest and not self.compares else "none"
 
     def command(self, refine: str = "none") -> list[str]:
         """The command line that does the same into a folder DIR; refine: as its option."""
@@ -95,6 +102,7 @@ class RunControl(QObject):
         self.growth, self.keyframes = None, []
         self.source = str(order.record_to) if order.record_to else order.source.value
         self._display.clear()
+        self._display.view.scene.scene.refine = order.refine
         self._started = time.perf_counter()
         engine = self._start_engine
         session = Session(
@@ -107,6 +115,7 @@ class RunControl(QObject):
             views=order.views,
             overlap=order.overlap,
             record_to=order.record_to,
+            refine_newest=order.refine == "local",
         )
         session.began.connect(self._on_began)
         session.frame_ready.connect(self._on_frame)

@@ -31,6 +31,8 @@ class Versions(QObject):
         self._keyframes: Sequence[Keyframe] = []
         self._packed: dict[int, SceneKeyframe] = {}
         self._refined: Refined | None = None
+        # Of the network's version, which may have been refined beside the run.
+        self._refine = "none"
         self.shown = NETWORK
 
     @property
@@ -67,6 +69,7 @@ class Versions(QObject):
         self._keyframes, self._refined = keyframes, None
         scene = self._display.view.scene.scene
         self._packed = dict(scene.keyframes) if keyframes else {}
+        self._refine = scene.refine
         self.shown = NETWORK
         self.changed.emit()
 
@@ -90,7 +93,7 @@ class Versions(QObject):
         had, self.shown = self.shown, version
         view = self._display.view.scene
         view.set_others(self._packed if version == BOTH else {})
-        view.scene.refine = "none" if version == NETWORK else "full"
+        view.scene.refine = self._refine if version == NETWORK else "full"
         if NETWORK in (had, version):
             self.switching.emit()
             packed: Mapping[int, SceneKeyframe] = self._refined.packed

@@ -34,7 +34,7 @@ from app.ui.texts import tr
 
 WHILE_IDLE = (
     *("open_video", "open_folder", "open_session", "open_bundle"),
-    *("record", "camera", "compare"),
+    *("record", "camera", "compare", "refine_newest"),
 )
 """Entries of the menus that change what the next run is."""
 
@@ -142,6 +142,7 @@ class MainWindow(QMainWindow):
                 new_session_folder() if self.actions_["record"].isChecked() else None,
                 self.compare.choice,
                 recorded,
+                self.actions_["refine_newest"].isChecked(),
             )
         )
 
@@ -231,6 +232,7 @@ class MainWindow(QMainWindow):
         can_refine = self._can_refine()
         self.view.refine.setEnabled(can_refine)
         self.actions_["refine"].setEnabled(can_refine)
+        self.actions_["refinement_report"].setEnabled(self.refinement.versions.can_switch)
 
     def _can_refine(self) -> bool:
         rests = self.runs.state in (State.IDLE, State.PAUSED) and not self.display.is_comparing
@@ -323,6 +325,7 @@ class MainWindow(QMainWindow):
                 "open_bundle": self.models.ask_bundle,
                 "open_session": self.opener.ask_session,
                 "record": self._refresh,
+                "refine_newest": self._refresh,
                 "camera": self.opener.ask_camera,
                 "export": self._ask_export,
                 "quit": self.close,
@@ -330,6 +333,7 @@ class MainWindow(QMainWindow):
                 "pause": self.runs.toggle_pause,
                 "stop": self.runs.stop,
                 "refine": self.refine,
+                "refinement_report": lambda: self.refinement.ask_report(self.runs.origin("full")),
                 "compare": self.compare.toggle,
                 "side": lambda: self.display.comparison().set_mode(Mode.SIDE),
                 "wipe": lambda: self.display.comparison().set_mode(Mode.WIPE),

@@ -4,6 +4,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,13 @@ def keyframes() -> list[Keyframe]:
     return views
 
 
+@pytest.fixture(scope="module")
+def child() -> Iterator[RefineProcess]:
+    process = RefineProcess()
+    yield process
+    process.close()
+
+
 def killed_at_once() -> RefineProcess:
     process = RefineProcess()
     os.kill(process.pid, signal.SIGKILL)
@@ -71,15 +80,6 @@ def test_the_child_gives_what_refine_gives(keyframes: list[Keyframe]) -> None:
         assert apart.image is before.image
         assert apart.confidence is before.confidence
     assert [vars(f) for f in refinement.frames] == [vars(f) for f in expected.frames]
-
-
-def test_one_child_refines_again(keyframes: list[Keyframe]) -> None:
-    process = RefineProcess()
-    try:
-        first, second = (process.refine(keyframes, None) for _ in range(2))
-    finally:
-        process.close()
-    assert first.refinement.reason == second.refinement.reason == "3 of 3 frames changed"
 
 
 def test_a_killed_child_keeps_the_network_s_result(keyframes: list[Keyframe]) -> None:
@@ -190,3 +190,63 @@ def test_frames_are_read_again_in_full(tmp_path: Path) -> None:
     assert not warned
     assert all(image is small for image in read(str(tmp_path / "gone")))
     assert "refined with the network's images" in warned[0]
+
+
+def turned_only(keyframes: list[Keyframe]) -> list[Keyframe]:
+    images = [TexturedRoom().render(look(0.5 + 0.1 * k))[0] for k in range(3)]
+    return [replace(k, image=image) for k, image in zip(keyframes, images, strict=True)]
+
+
+def blurred(keyframes: list[Keyframe]) -> list[Keyframe]:
+    return [
+        replace(k, image=cv2.GaussianBlur(k.image, (0, 0), 25).astype(np.uint8)) for k in keyframes
+    ]
+
+
+def repeated(keyframes: list[Keyframe]) -> list[Keyframe]:
+    tile = np.random.default_rng(1).integers(0, 256, (14, 14, 3), np.uint8)
+    images = [np.roll(np.tile(tile, (12, 16, 1)), 3 * at, 1) for at in range(3)]
+    return [replace(k, image=image) for k, image in zip(keyframes, images, strict=True)]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda keyframes: [replace(k, image=np.full_like(k.image, 90)) for k in keyframes],
+        lambda keyframes: [replace(k, image=keyframes[0].image) for k in keyframes],
+        turned_only,
+        blurred,
+        repeated,
+    ],
+    ids=["featureless", "identical", "turned only", "blurred", "repeated"],
+)
+def test_frames_that_tell_nothing_keep_the_network_s_result(
+    keyframes: list[Keyframe],
+    child: RefineProcess,
+    spoil: Callable[[list[Keyframe]], list[Keyframe]],
+) -> None:
+    """As the window, the command and a run that is captured ask for it."""
+    spoilt = spoil(keyframes)
+    images = {k.index: k.image for k in spoilt}
+    for run in (child.refine(spoilt, None), child.refine_newest(spoilt, images)):
+        assert not run.changed
+        assert "\n" not in run.refinement.reason
+        assert run.refinement.reason
+        for kept, before in zip(run.refinement.keyframes, spoilt, strict=True):
+            np.testing.assert_array_equal(kept.extrinsic, before.extrinsic)
+            assert kept.depth is before.depth
+
+
+def test_a_focal_length_wrong_by_two_is_found_or_left_alone(
+    keyframes: list[Keyframe], child: RefineProcess
+) -> None:
+    wrong = [replace(k, intrinsic=k.intrinsic * np.float32([[2], [2], [1]])) for k in keyframes]
+    for keyframe in wrong:
+        keyframe.intrinsic[:2, 2] /= 2
+    right = keyframes[0].intrinsic[0, 0]
+    full = child.refine(wrong, None)
+    assert full.changed
+    np.testing.assert_allclose(full.refinement.keyframes[1].intrinsic[0, 0], right, rtol=0.1)
+    newest = child.refine_newest(wrong, {k.index: k.image for k in wrong})
+    found = newest.refinement.keyframes[1].intrinsic[0, 0]
+    assert not newest.changed or abs(np.log(found / right)) < 0.1

@@ -432,6 +432,22 @@
         <translation>Die Quelle beenden und das Aufgenommene fertigstellen</translation>
     </message>
     <message>
+        <source>Refinement report…</source>
+        <translation>Bericht zum Verfeinern …</translation>
+    </message>
+    <message>
+        <source>Write what was refined and why not, as a page</source>
+        <translation>Schreibt, was verfeinert wurde und was warum nicht, als Seite</translation>
+    </message>
+    <message>
+        <source>Refine while capturing</source>
+        <translation>Beim Aufnehmen verfeinern</translation>
+    </message>
+    <message>
+        <source>Make the newest cameras exact beside the run, from the next start on</source>
+        <translation>Die neuesten Kameras neben dem Lauf genau machen, ab dem nächsten Start</translation>
+    </message>
+    <message>
         <source>Record</source>
         <translation>Aufzeichnen</translation>
     </message>
@@ -1890,6 +1906,10 @@ Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen 
         <translation>das Verfeinern ist gescheitert: {reason}</translation>
     </message>
     <message>
+        <source>{fault}: the rest is not refined</source>
+        <translation>{fault}: der Rest wird nicht verfeinert</translation>
+    </message>
+    <message>
         <source>{fault}: refined with the network&apos;s images</source>
         <translation>{fault}: mit den Bildern des Netzes verfeinert</translation>
     </message>
@@ -1936,6 +1956,10 @@ Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen 
     <message>
         <source>The network&apos;s cameras</source>
         <translation>Kameras des Netzes</translation>
+    </message>
+    <message>
+        <source>Refinement report</source>
+        <translation>Bericht zum Verfeinern</translation>
     </message>
     <message>
         <source>Refining: {percent} %</source>

@@ -189,6 +189,52 @@ def test_an_export_is_of_what_is_shown_and_says_so(
         assert bool(np.abs(first[1] - second[1].extrinsic).max() > 0.1) is moved
 
 
+def test_a_report_tells_what_was_refined(window: MainWindow, driver: Any, tmp_path: Path) -> None:
+    entry, page = window.actions_["refinement_report"], tmp_path / "refinement.html"
+    driver.run()
+    assert not entry.isEnabled()
+    refine(window)
+    assert entry.isEnabled()
+    window.refinement.write_report(page, window.runs.origin("full"))
+    assert window.status._state.text() == f"Report written: {page}"
+    assert "8 of 8 (100 %)" in page.read_text()
+    assert "--refine full" in page.read_text()
+    window.refinement.write_report(tmp_path / "gone" / "x.html", "")
+    assert "could not be written: No such file or directory" in message(window)
+
+
+def test_a_run_may_refine_its_newest_keyframes(
+    window: MainWindow, driver: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[bool] = []
+
+    class Refiner:
+        def __init__(self, warn: Callable[[str], None]) -> None:
+            asked.append(True)
+
+        def add(self, frame: object) -> None: ...
+
+        def offer(self, keyframes: object) -> None: ...
+
+        def take(self, timeout: float = 0.0) -> list[object]:
+            return []
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr("app.live.run.NewestRefiner", Refiner)
+    driver.run()
+    assert not asked
+    assert window.view.scene.selection(window.runs.keyframes).refine == "none"
+    window.actions_["refine_newest"].trigger()
+    driver.run()
+    assert asked == [True]
+    assert "--refine local" in window.runs.origin("local")
+    refine(window)
+    for name, words in (("refined", "full"), ("network", "local")):
+        version(window, name)
+        assert window.view.scene.selection(window.runs.keyframes).refine == words
+
+
 def test_hidden_keyframes_stay_hidden_and_give_their_space_in_either_version(
     window: MainWindow, driver: Any
 ) -> None:
