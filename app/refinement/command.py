@@ -31,7 +31,8 @@ def add_parser(commands: Any) -> None:
     )
     add = command.add_argument
     add("folders", nargs="+", type=Path, metavar="FOLDER", help="with cameras.json and clips.json")
-    add("--bundles", nargs="+", required=True, type=Path, metavar="BUNDLE")
+    add("--bundles", nargs="*", default=[], type=Path, metavar="BUNDLE")
+    add("--colmap", action="store_true", help="measure COLMAP too, which no bundle changes")
     add("--views", nargs="+", type=at_least(2), default=[2, 4, 8], help="of a clip")
     add("--every", type=at_least(1), default=1, help="take each n-th clip only")
     add("--threads", type=at_least(1), default=1, help="of the runtime")
@@ -50,7 +51,8 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         bundles = [open_bundle(path) for path in arguments.bundles]
         engines = [stack.enter_context(Engine(b, arguments.threads)) for b in bundles]
         for source, chosen in clips.items():
-            rows.append(_row(source, "COLMAP", [_colmap(clip) for clip in _shown(chosen)]))
+            if arguments.colmap:
+                rows.append(_row(source, "COLMAP", [_colmap(clip) for clip in _shown(chosen)]))
             for engine in engines:
                 name = f"{engine.bundle.name} {engine.bundle.precision}"
                 both = [_network(engine, clip) for clip in _shown(chosen)]

@@ -6,13 +6,14 @@ are set for few views with little overlap, because what comes out is judged by `
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import comb, log10
 from typing import Any
 
 import numpy as np
 
 from app.geometry import Floats
 from app.refinement._pycolmap import pycolmap
-from app.refinement.evidence import Cameras
+from app.refinement.evidence import Cameras, epipolar_errors
 from app.refinement.features import Features, Matches, Pair
 
 Geometries = dict[Pair, Any]
@@ -23,7 +24,6 @@ MIN_PARALLAX = np.radians(1.0)
 """Median angle between the rays of a pair below which it tells no direction of motion."""
 # In `Features.unit`: of a match, of a feature and the point it shows, of a new frame's points.
 _MAX_ERROR, _MAX_REPROJECTION, _MAX_RESECTION = 2.5, 3.0, 6.0
-_MIN_MATCHES = 10
 # Matches that a second motion explains, at least, and relative to the first: something moves or
 # repeats, and nobody can tell which motion is the camera's.
 _MIN_RIVAL, _RIVAL = 20, 0.5
@@ -57,11 +57,16 @@ class Model:
     observations: dict[int, Observations]
 
 
-def verify(features: Sequence[Features], matches: Matches, focals: Floats) -> Geometries:
-    """The pairs whose matches one motion between two cameras of these focal lengths explains."""
+def verify(
+    features: Sequence[Features], matches: Matches, unclear: Matches, focals: Floats
+) -> Geometries:
+    """The pairs whose matches one motion between two cameras of these focal lengths explains.
+
+    Unclear matches that the motion explains too are added to its inliers.
+    """
     geometries = {}
     for (i, j), pairs in matches.items():
-        if len(pairs) < _MIN_MATCHES:
+        if len(pairs) < MIN_INLIERS:
             continue
         first, second = (_camera(features[k], focals[k]) for k in (i, j))
         found = _two_view(first, features[i], second, features[j], pairs)
@@ -73,8 +78,18 @@ def verify(features: Sequence[Features], matches: Matches, focals: Floats) -> Ge
         if len(others) >= max(_MIN_RIVAL, _RIVAL * len(inliers)):
             rival = _two_view(first, features[i], second, features[j], others)
         if rival is None or len(rival.inlier_matches) < max(_MIN_RIVAL, _RIVAL * len(inliers)):
+            error, in_front = epipolar_errors(
+                pair_cameras((i, j), found, focals), features, (i, j), unclear[i, j]
+            )
+            fitting = unclear[i, j][in_front & (error < _MAX_ERROR * features[i].unit)]
+            found.inlier_matches = np.concatenate([found.inlier_matches, fitting])
             geometries[i, j] = found
     return geometries
+
+
+def pair_cameras(pair: Pair, geometry: Any, focals: Floats) -> Cameras:
+    """The cameras of a pair alone, as its geometry says."""
+    return Cameras({pair[0]: np.eye(3, 4), pair[1]: geometry.cam2_from_cam1.matrix()}, focals)
 
 
 def initial_pairs(features: Sequence[Features], geometries: Geometries, count: int) -> list[Pair]:
@@ -154,13 +169,11 @@ def grow(
 
 
 def _register_next(mapper: Any, options: Any, triangulation: Any) -> bool:
-    """Add one more frame: by points that it sees, else by its pairs alone."""
-    for by_pairs in (False, True):
-        register = mapper.register_next_structure_less_image if by_pairs else None
-        for image in mapper.find_next_images(options, by_pairs):
-            if (register or mapper.register_next_image)(options, image):
-                mapper.triangulate_image(triangulation, image)
-                return True
+    """Add one more frame, by points that it sees."""
+    for image in mapper.find_next_images(options, False):
+        if mapper.register_next_image(options, image):
+            mapper.triangulate_image(triangulation, image)
+            return True
     return False
 
 
@@ -173,13 +186,27 @@ def _two_view(first: Any, a: Features, second: Any, b: Features, matches: Any) -
     options.min_E_F_inlier_ratio = 0.0
     options.ransac.max_error = _MAX_ERROR * a.unit
     options.ransac.min_inlier_ratio = 0.1
-    options.ransac.max_num_trials = 5000
+    options.ransac.max_num_trials = 1500
     options.ransac.random_seed = 0
     found = pycolmap.estimate_calibrated_two_view_geometry(
         first, a.pixels, second, b.pixels, matches, options
     )
-    has_pose = found.cam2_from_cam1 is not None
-    return found if has_pose and len(found.inlier_matches) >= MIN_INLIERS else None
+    count = len(found.inlier_matches)
+    if found.cam2_from_cam1 is None or count < MIN_INLIERS:
+        return None
+    return found if _log_by_chance(count, len(matches), b) < 0 else None
+
+
+def _log_by_chance(inliers: int, matches: int, features: Features) -> float:
+    """Log10 of the number of motions that so many of these matches would fit by mere chance.
+
+    The a contrario measure of Moisan and Stival (2004): any five matches make a motion, and
+    another one fits it by chance if its feature is in the band along its epipolar line.
+    """
+    height, width = features.size
+    band = 2 * _MAX_ERROR * features.unit * np.hypot(height, width) / (height * width)
+    motions = (matches - 5) * comb(matches, inliers) * comb(inliers, 5)
+    return log10(motions) + (inliers - 5) * log10(band) if matches > 5 else 0.0
 
 
 def _camera(features: Features, focal: float, number: int = 1) -> Any:
