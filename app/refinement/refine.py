@@ -56,8 +56,9 @@ def refine(
     """Refine keyframes; those given are not changed.
 
     load_image: gives a keyframe's frame [h,w,3] RGB in full, of which `keyframe.image` is the
-    middle (`fit_image`); seen: what `look` found in the frames before; cancelled: asked between the steps, each below a second or so; then all
-    keeps the network's result. progress: told the share that is done, 0 to 1.
+    middle (`fit_image`); seen: what `look` found in the frames before; cancelled: asked between
+    the steps, each below a second or so; then all keeps the network's result. progress: told the
+    share that is done, 0 to 1.
     """
 
     def check() -> None:
