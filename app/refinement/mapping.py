@@ -6,6 +6,7 @@ are set for few views with little overlap, because what comes out is judged by `
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import comb, log10
 from typing import Any
 
@@ -36,6 +37,8 @@ _GOOD_PARALLAX = np.radians(8.0)
 _MIN_POINTS = 8
 # All is adjusted again when there are so many times as many frames.
 _GROWTH = 1.2
+# An adjustment ends when its error falls by less than this share: while frames are added, and then.
+_COARSE, _FINE = 1e-3, 1e-5
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,12 @@ def initial_pairs(features: Sequence[Features], geometries: Geometries, count: i
         found = geometries[pair]
         return len(found.inlier_matches) * min(1.0, found.tri_angle / _GOOD_PARALLAX)
 
-    usable = [
-        (i, j)
-        for (i, j), found in geometries.items()
-        if found.tri_angle >= MIN_PARALLAX and not _only_turned(found, features[i], features[j])
-    ]
-    return sorted(usable, key=merit, reverse=True)[:count]
+    parallax = [pair for pair, found in geometries.items() if found.tri_angle >= MIN_PARALLAX]
+    ranked = sorted(parallax, key=merit, reverse=True)
+    moved = (
+        (i, j) for i, j in ranked if not _only_turned(geometries[i, j], features[i], features[j])
+    )
+    return list(islice(moved, count))
 
 
 def _only_turned(found: Any, first: Features, second: Features) -> bool:
@@ -146,25 +149,29 @@ def grow(
     pose = geometries[initial].cam2_from_cam1
     mapper.register_initial_image_pair(options, first, second, pose)
     mapper.triangulate_image(triangulation, first)
-    mapper.adjust_global_bundle(options, _adjustment_options(refine_focal=False))
+    mapper.adjust_global_bundle(options, _adjustment_options(refine_focal=False, tolerance=_COARSE))
     mapper.filter_points(options)
     if model.num_points3D() < _MIN_POINTS:
         return None
-    adjustment = _adjustment_options(refine_focal=True)
 
-    def adjust(rounds: int) -> None:
+    def adjust(rounds: int, tolerance: float) -> None:
         mapper.iterative_global_refinement(
-            rounds, 5e-4, options, adjustment, triangulation, normalize_reconstruction=False
+            rounds,
+            5e-4,
+            options,
+            _adjustment_options(refine_focal=True, tolerance=tolerance),
+            triangulation,
+            normalize_reconstruction=False,
         )
 
     adjusted = 2
     while _register_next(mapper, options, triangulation):
         check()
         if model.num_reg_images() >= _GROWTH * adjusted:
-            adjust(1)
+            adjust(1, _COARSE)
             adjusted = model.num_reg_images()
     check()
-    adjust(2)
+    adjust(2, _FINE)
     return _result(model, features)
 
 
@@ -275,7 +282,7 @@ def _triangulation_options() -> Any:
     return options
 
 
-def _adjustment_options(refine_focal: bool) -> Any:
+def _adjustment_options(refine_focal: bool, tolerance: float) -> Any:
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False
     options.refine_focal_length = refine_focal
@@ -283,6 +290,7 @@ def _adjustment_options(refine_focal: bool) -> Any:
     options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
     options.ceres.solver_options.num_threads = 1
     options.ceres.solver_options.max_num_iterations = 25
+    options.ceres.solver_options.function_tolerance = tolerance
     return options
 
 
