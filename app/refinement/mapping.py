@@ -11,6 +11,7 @@ from math import comb, log10
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.geometry import Floats
 from app.refinement._pycolmap import pycolmap
@@ -43,9 +44,10 @@ _COARSE, _FINE = 1e-3, 1e-5
 
 @dataclass(frozen=True)
 class Observations:
-    """Triangulated points that a frame sees: pixels [N,2] of its features' image, z-depth [N],
-    reprojection errors [N] in pixels, numbers of frames that see each [N]."""
+    """Triangulated points that a frame sees: numbers of its features [N], their pixels [N,2],
+    z-depth [N], reprojection errors [N] in pixels, numbers of frames that see each [N]."""
 
+    features: NDArray[np.uint32]
     pixels: Floats
     depth: Floats
     error: Floats
@@ -71,7 +73,7 @@ def verify(
     for (i, j), pairs in matches.items():
         if len(pairs) < MIN_INLIERS:
             continue
-        first, second = (_camera(features[k], focals[k]) for k in (i, j))
+        first, second = (camera(features[k], focals[k]) for k in (i, j))
         found = _two_view(first, features[i], second, features[j], pairs)
         if found is None:
             continue
@@ -120,7 +122,7 @@ def _only_turned(found: Any, first: Features, second: Features) -> bool:
         return False
     for share in _TURN_FOCALS:
         a, b = (
-            _camera(view, share * max(view.size)).calibration_matrix() for view in (first, second)
+            camera(view, share * max(view.size)).calibration_matrix() for view in (first, second)
         )
         values = np.linalg.svd(np.linalg.inv(b) @ found.H @ a, compute_uv=False)
         if values[0] < _TURN_RATIO * values[2]:
@@ -201,22 +203,25 @@ def _two_view(first: Any, a: Features, second: Any, b: Features, matches: Any) -
     count = len(found.inlier_matches)
     if found.cam2_from_cam1 is None or count < MIN_INLIERS:
         return None
-    return found if _log_by_chance(count, len(matches), b) < 0 else None
+    # By chance a feature is in the band along its epipolar line.
+    band = 2 * _MAX_ERROR * b.unit * np.hypot(*b.size) / np.prod(b.size)
+    return found if by_chance(count, len(matches), 5, band) < 0 else None
 
 
-def _log_by_chance(inliers: int, matches: int, features: Features) -> float:
-    """Log10 of the number of motions that so many of these matches would fit by mere chance.
+def by_chance(inliers: int, matches: int, sample: int, share: float) -> float:
+    """Log10 of the number of cameras that so many of these matches would fit by mere chance.
 
-    The a contrario measure of Moisan and Stival (2004): any five matches make a motion, and
-    another one fits it by chance if its feature is in the band along its epipolar line.
+    The a contrario measure of Moisan and Stival (2004): any `sample` matches make a camera, which
+    another one fits by chance if its feature is in a place that has this share of the image.
     """
-    height, width = features.size
-    band = 2 * _MAX_ERROR * features.unit * np.hypot(height, width) / (height * width)
-    motions = (matches - 5) * comb(matches, inliers) * comb(inliers, 5)
-    return log10(motions) + (inliers - 5) * log10(band) if matches > 5 else 0.0
+    if inliers <= sample:
+        return np.inf
+    cameras = (matches - sample) * comb(matches, inliers) * comb(inliers, sample)
+    return log10(cameras) + (inliers - sample) * log10(share)
 
 
-def _camera(features: Features, focal: float, number: int = 1) -> Any:
+def camera(features: Features, focal: float, number: int = 1) -> Any:
+    """pycolmap's camera of a frame, with its principal point in the middle."""
     height, width = features.size
     return pycolmap.Camera(
         model="SIMPLE_PINHOLE",
@@ -238,10 +243,10 @@ def _cache(features: Sequence[Features], focals: Floats, geometries: Geometries)
     numbers = _camera_numbers(features)
     for number in sorted(set(numbers)):
         shared = [focal for focal, other in zip(focals, numbers, strict=True) if other == number]
-        camera = _camera(features[number - 1], float(np.median(shared)), number)
-        cache.add_camera(camera)
+        lens = camera(features[number - 1], float(np.median(shared)), number)
+        cache.add_camera(lens)
         rig = pycolmap.Rig(rig_id=number)
-        rig.add_ref_sensor(camera.sensor_id)
+        rig.add_ref_sensor(lens.sensor_id)
         cache.add_rig(rig)
     for position, (view, number) in enumerate(zip(features, numbers, strict=True), 1):
         image = pycolmap.Image(
@@ -312,6 +317,7 @@ def _result(model: Any, features: Sequence[Features]) -> Model:
         ]
         depth = np.array([pose[2, :3] @ point.xyz + pose[2, 3] for _, point in seen])
         observations[position] = Observations(
+            features=np.array(image.get_observation_point2D_idxs(), np.uint32),
             pixels=np.array([xy for xy, _ in seen]).reshape(-1, 2),
             depth=depth,
             error=np.array([point.error for _, point in seen]),

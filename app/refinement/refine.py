@@ -18,6 +18,7 @@ from app.reconstruction.keyframe import Keyframe
 from app.refinement.evidence import MIN_SUPPORT, Cameras, split, support, support_of_any_lens
 from app.refinement.features import FEW, Features, Matches, Seen, extract, match, pairs_to_match
 from app.refinement.mapping import Geometries, Model, grow, initial_pairs, verify
+from app.refinement.resection import reach
 from app.refinement.result import Refinement, assemble, kept, network_scale
 
 # First guesses: the network's focal lengths, then these (in long sides of the image) if they are
@@ -115,6 +116,8 @@ def _refine(
         # One lens took all: what a part tells of it holds for the whole.
         guesses = [best.model.cameras.focals] if best.model else guesses
         best = best_model(used, guesses, 0.6, 0.9)
+    if best.model is not None:
+        best.model = reach(best.model, features, used)
     if best.model is None:
         return kept(keyframes, _why_no_model(seen.matches, best.geometries))
     if best.score < max(MIN_SUPPORT, _BETTER * sum(before.values())):
