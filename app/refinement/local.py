@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from app.geometry import invert_se3
 from app.reconstruction.keyframe import Keyframe
 from app.refinement.evidence import MIN_SUPPORT, split, support
-from app.refinement.features import Features, Matches, extract, match
+from app.refinement.features import Features, Matches, Seen, extract, match
 from app.refinement.mapping import grow, initial_pairs, verify
 from app.refinement.outcome import Refinement, kept
 from app.refinement.refine import network_cameras
@@ -35,7 +35,7 @@ class LocalRefiner:
 
     def __init__(self) -> None:
         self._features: dict[int, Features] = {}
-        self._matches: dict[tuple[int, int], NDArray[np.uint32]] = {}
+        self._matches: dict[tuple[int, int], tuple[NDArray[np.uint32], NDArray[np.uint32]]] = {}
 
     def refine(
         self, keyframes: Sequence[Keyframe], images: Mapping[int, NDArray[np.uint8]]
@@ -48,25 +48,25 @@ class LocalRefiner:
             self._features[index] = extract(image, _FEATURES)
         features = [self._features[index] for index in indices]
         matches: Matches = {}
+        unclear: Matches = {}
         for i, first in enumerate(indices):
             for j, second in enumerate(indices[i + 1 : i + 1 + _NEAR], i + 1):
                 if (first, second) not in self._matches:
                     self._matches[first, second] = match(features[i], features[j])
-                matches[i, j] = self._matches[first, second]
-        return _refine(keyframes, features, matches)
+                matches[i, j], unclear[i, j] = self._matches[first, second]
+        return _refine(keyframes, Seen(features, matches, unclear))
 
     def _forget_all_but(self, indices: set[int]) -> None:
         self._features = {k: v for k, v in self._features.items() if k in indices}
         self._matches = {k: v for k, v in self._matches.items() if indices.issuperset(k)}
 
 
-def _refine(
-    keyframes: Sequence[Keyframe], features: Sequence[Features], matches: Matches
-) -> Refinement:
-    used, held_out = split(matches)
+def _refine(keyframes: Sequence[Keyframe], seen: Seen) -> Refinement:
+    features = seen.features
+    used, held_out = split(seen.matches)
     network = network_cameras(keyframes, features)
     focals = np.full(len(features), np.median(network.focals))
-    geometries = verify(features, used, focals)
+    geometries = verify(features, used, seen.unclear, focals)
     pairs = initial_pairs(features, geometries, 1)
     model = grow(features, focals, geometries, pairs[0], lambda: None) if pairs else None
     if model is None:

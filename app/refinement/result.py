@@ -19,7 +19,7 @@ from app.refinement.evidence import (
     support,
 )
 from app.refinement.features import Features, Matches, Pair
-from app.refinement.mapping import MIN_PARALLAX, Geometries, Model
+from app.refinement.mapping import MIN_PARALLAX, Geometries, Model, pair_cameras
 from app.refinement.outcome import FrameReport, Refinement, kept
 
 
@@ -156,9 +156,8 @@ def _joining_pair(
     joining = [pair for pair in geometries if len(known.intersection(pair)) == 1]
     joining.sort(key=lambda pair: len(geometries[pair].inlier_matches), reverse=True)
     for pair in joining:
-        poses = {pair[0]: np.eye(3, 4), pair[1]: geometries[pair].cam2_from_cam1.matrix()}
-        alone = {pair: held_out[pair]}
-        score = support(Cameras(poses, focals), features, alone)[pair]
+        cameras, alone = pair_cameras(pair, geometries[pair], focals), {pair: held_out[pair]}
+        score = support(cameras, features, alone)[pair]
         enough = max(MIN_SUPPORT, support(network, features, alone)[pair])
         if geometries[pair].tri_angle >= MIN_PARALLAX and score >= enough:
             return pair
