@@ -117,8 +117,9 @@ def apply(application: QApplication, theme: Theme = DARK) -> None:
     font = application.font()
     font.setPixelSize(FONT_SIZE)
     application.setFont(font)
-    application.setStyleSheet(_SHEET.format_map(asdict(theme)))
+    # Before the sheet: widgets take their colours over when that changes.
     application.setPalette(_palette(theme))
+    application.setStyleSheet(_SHEET.format_map(asdict(theme)))
 
 
 def _palette(theme: Theme) -> QPalette:
