@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from app.arguments import at_least, program
@@ -31,7 +32,8 @@ def add_parser(commands: Any) -> None:
     )
     add = command.add_argument
     add("folders", nargs="+", type=Path, metavar="FOLDER", help="with cameras.json and clips.json")
-    add("--bundles", nargs="+", required=True, type=Path, metavar="BUNDLE")
+    add("--bundles", nargs="*", default=[], type=Path, metavar="BUNDLE")
+    add("--colmap", action="store_true", help="measure COLMAP too, which no bundle changes")
     add("--views", nargs="+", type=at_least(2), default=[2, 4, 8], help="of a clip")
     add("--every", type=at_least(1), default=1, help="take each n-th clip only")
     add("--threads", type=at_least(1), default=1, help="of the runtime")
@@ -50,10 +52,13 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         bundles = [open_bundle(path) for path in arguments.bundles]
         engines = [stack.enter_context(Engine(b, arguments.threads)) for b in bundles]
         for source, chosen in clips.items():
-            rows.append(_row(source, "COLMAP", [_colmap(clip) for clip in _shown(chosen)]))
-            for engine in engines:
+            if arguments.colmap:
+                rows.append(_row(source, "COLMAP", [_colmap(clip) for clip in _shown(chosen)]))
+            if not engines:
+                continue
+            by_clip = [_networks(engines, clip) for clip in _shown(chosen)]
+            for engine, both in zip(engines, zip(*by_clip, strict=True), strict=True):
                 name = f"{engine.bundle.name} {engine.bundle.precision}"
-                both = [_network(engine, clip) for clip in _shown(chosen)]
                 rows.append(_row(source, name, [alone for alone, _ in both]))
                 rows.append(_row(source, f"{name}, refined", [refined for _, refined in both]))
     if arguments.json:
@@ -81,11 +86,40 @@ def _colmap(clip: list[PosedFrame]) -> dict[str, Any]:
     }
 
 
-def _network(engine: Engine, clip: list[PosedFrame]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Figures of one clip without and with refinement."""
-    from app.refinement.refine import refine
+def _networks(
+    engines: Sequence[Engine], clip: list[PosedFrame]
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Figures of one clip with each engine, without and with refinement."""
+    from app.refinement.refine import look, refine
 
     images = [read_image(frame.image) for frame in clip]
+    runs = [_run_network(engine, clip, images) for engine in engines]
+
+    def full(keyframe: Keyframe) -> NDArray[np.uint8]:
+        return images[keyframe.index]
+
+    start = time.process_time()
+    # What the frames show is the same for all networks.
+    seen = look(runs[0][0], full)
+    looking = time.process_time() - start
+    results = []
+    for keyframes, network in runs:
+        start = time.process_time()
+        refinement = refine(keyframes, full, seen=seen)
+        seconds = network + looking + time.process_time() - start
+        refined = {
+            **_figures(clip, refinement.keyframes, seconds),
+            "reason": refinement.reason,
+            "frames": [vars(frame) for frame in refinement.frames],
+        }
+        results.append((_figures(clip, keyframes, network), refined))
+    return results
+
+
+def _run_network(
+    engine: Engine, clip: list[PosedFrame], images: list[NDArray[np.uint8]]
+) -> tuple[list[Keyframe], float]:
+    """Keyframes of one clip as the network says, and the seconds it took."""
     views = len(clip) if len(clip) in engine.bundle.view_counts else max(engine.bundle.view_counts)
     reconstructor = Reconstructor(engine, views, max(1, views // 2), loops=False)
     updates = [
@@ -93,19 +127,8 @@ def _network(engine: Engine, clip: list[PosedFrame]) -> tuple[dict[str, Any], di
         for number, image in enumerate(images)
     ]
     updates.append(reconstructor.finish())
-    network = sum(update.seconds_inference for update in updates if update)
-    keyframes = reconstructor.keyframes
-    start = time.process_time()
-    refinement = refine(keyframes, lambda keyframe: images[keyframe.index])
-    seconds = time.process_time() - start
-    return (
-        _figures(clip, keyframes, network),
-        {
-            **_figures(clip, refinement.keyframes, network + seconds),
-            "reason": refinement.reason,
-            "frames": [vars(frame) for frame in refinement.frames],
-        },
-    )
+    seconds = sum(update.seconds_inference for update in updates if update)
+    return reconstructor.keyframes, seconds
 
 
 def _figures(clip: list[PosedFrame], keyframes: list[Keyframe], seconds: float) -> dict[str, Any]:

@@ -44,9 +44,30 @@ def support(cameras: Cameras, features: Sequence[Features], matches: Matches) ->
     scores = {}
     for pair, pairs in matches.items():
         error, in_front = epipolar_errors(cameras, features, pair, pairs)
-        near = np.maximum(0, 1 - (error / (TOLERANCE * features[pair[0]].unit)) ** 2)
-        scores[pair] = float(near[in_front].sum())
+        scores[pair] = _score(error[in_front], features[pair[0]])
     return scores
+
+
+def support_of_any_lens(
+    fundamental: Floats, features: Sequence[Features], pair: Pair, matches: NDArray[np.uint32]
+) -> float:
+    """How many matches of a pair a fundamental matrix [3,3] explains, scored as by `support`."""
+    first, second = (
+        np.column_stack([features[k].pixels[matches[:, side]], np.ones(len(matches))])
+        for side, k in enumerate(pair)
+    )
+    return _score(_sampson(first @ fundamental.T, second @ fundamental, second), features[pair[0]])
+
+
+def _score(error: Floats, features: Features) -> float:
+    return float(np.maximum(0, 1 - (error / (TOLERANCE * features.unit)) ** 2).sum())
+
+
+def _sampson(line: Floats, back: Floats, second: Floats) -> Floats:
+    """Errors [N] of points [N,3] from their line; back: the lines [N,3] in the other image."""
+    gradient = (line[:, :2] ** 2).sum(1) + (back[:, :2] ** 2).sum(1)
+    error: Floats = np.abs((second * line).sum(1)) / np.sqrt(gradient + 1e-30)
+    return error
 
 
 def epipolar_errors(
@@ -75,8 +96,7 @@ def epipolar_errors(
     line = np.cross(translation, turned)
     # The essential matrix, transposed, times y: the other image's line.
     back = np.cross(y, translation) @ rotation
-    gradient = np.hypot(*line[:, :2].T) ** 2 + np.hypot(*back[:, :2].T) ** 2
-    error = np.abs((y * line).sum(1)) / np.sqrt(gradient + 1e-30) * np.sqrt(focals.prod())
+    error = _sampson(line, back, y) * np.sqrt(focals.prod())
     depths = ray_depths(turned, y, translation)
     return error, (depths[0] > 0) & (depths[1] > 0)
 

@@ -6,13 +6,16 @@ are set for few views with little overlap, because what comes out is judged by `
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from math import comb, log10
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.geometry import Floats
 from app.refinement._pycolmap import pycolmap
-from app.refinement.evidence import Cameras
+from app.refinement.evidence import Cameras, epipolar_errors
 from app.refinement.features import Features, Matches, Pair
 
 Geometries = dict[Pair, Any]
@@ -23,7 +26,6 @@ MIN_PARALLAX = np.radians(1.0)
 """Median angle between the rays of a pair below which it tells no direction of motion."""
 # In `Features.unit`: of a match, of a feature and the point it shows, of a new frame's points.
 _MAX_ERROR, _MAX_REPROJECTION, _MAX_RESECTION = 2.5, 3.0, 6.0
-_MIN_MATCHES = 10
 # Matches that a second motion explains, at least, and relative to the first: something moves or
 # repeats, and nobody can tell which motion is the camera's.
 _MIN_RIVAL, _RIVAL = 20, 0.5
@@ -36,13 +38,16 @@ _GOOD_PARALLAX = np.radians(8.0)
 _MIN_POINTS = 8
 # All is adjusted again when there are so many times as many frames.
 _GROWTH = 1.2
+# An adjustment ends when its error falls by less than this share: while frames are added, and then.
+_COARSE, _FINE = 1e-3, 1e-5
 
 
 @dataclass(frozen=True)
 class Observations:
-    """Triangulated points that a frame sees: pixels [N,2] of its features' image, z-depth [N],
-    reprojection errors [N] in pixels, numbers of frames that see each [N]."""
+    """Triangulated points that a frame sees: numbers of its features [N], their pixels [N,2],
+    z-depth [N], reprojection errors [N] in pixels, numbers of frames that see each [N]."""
 
+    features: NDArray[np.uint32]
     pixels: Floats
     depth: Floats
     error: Floats
@@ -57,13 +62,18 @@ class Model:
     observations: dict[int, Observations]
 
 
-def verify(features: Sequence[Features], matches: Matches, focals: Floats) -> Geometries:
-    """The pairs whose matches one motion between two cameras of these focal lengths explains."""
+def verify(
+    features: Sequence[Features], matches: Matches, unclear: Matches, focals: Floats
+) -> Geometries:
+    """The pairs whose matches one motion between two cameras of these focal lengths explains.
+
+    Unclear matches that the motion explains too are added to its inliers.
+    """
     geometries = {}
     for (i, j), pairs in matches.items():
-        if len(pairs) < _MIN_MATCHES:
+        if len(pairs) < MIN_INLIERS:
             continue
-        first, second = (_camera(features[k], focals[k]) for k in (i, j))
+        first, second = (camera(features[k], focals[k]) for k in (i, j))
         found = _two_view(first, features[i], second, features[j], pairs)
         if found is None:
             continue
@@ -73,8 +83,18 @@ def verify(features: Sequence[Features], matches: Matches, focals: Floats) -> Ge
         if len(others) >= max(_MIN_RIVAL, _RIVAL * len(inliers)):
             rival = _two_view(first, features[i], second, features[j], others)
         if rival is None or len(rival.inlier_matches) < max(_MIN_RIVAL, _RIVAL * len(inliers)):
+            error, in_front = epipolar_errors(
+                pair_cameras((i, j), found, focals), features, (i, j), unclear[i, j]
+            )
+            fitting = unclear[i, j][in_front & (error < _MAX_ERROR * features[i].unit)]
+            found.inlier_matches = np.concatenate([found.inlier_matches, fitting])
             geometries[i, j] = found
     return geometries
+
+
+def pair_cameras(pair: Pair, geometry: Any, focals: Floats) -> Cameras:
+    """The cameras of a pair alone, as its geometry says."""
+    return Cameras({pair[0]: np.eye(3, 4), pair[1]: geometry.cam2_from_cam1.matrix()}, focals)
 
 
 def initial_pairs(features: Sequence[Features], geometries: Geometries, count: int) -> list[Pair]:
@@ -84,12 +104,12 @@ def initial_pairs(features: Sequence[Features], geometries: Geometries, count: i
         found = geometries[pair]
         return len(found.inlier_matches) * min(1.0, found.tri_angle / _GOOD_PARALLAX)
 
-    usable = [
-        (i, j)
-        for (i, j), found in geometries.items()
-        if found.tri_angle >= MIN_PARALLAX and not _only_turned(found, features[i], features[j])
-    ]
-    return sorted(usable, key=merit, reverse=True)[:count]
+    parallax = [pair for pair, found in geometries.items() if found.tri_angle >= MIN_PARALLAX]
+    ranked = sorted(parallax, key=merit, reverse=True)
+    moved = (
+        (i, j) for i, j in ranked if not _only_turned(geometries[i, j], features[i], features[j])
+    )
+    return list(islice(moved, count))
 
 
 def _only_turned(found: Any, first: Features, second: Features) -> bool:
@@ -102,7 +122,7 @@ def _only_turned(found: Any, first: Features, second: Features) -> bool:
         return False
     for share in _TURN_FOCALS:
         a, b = (
-            _camera(view, share * max(view.size)).calibration_matrix() for view in (first, second)
+            camera(view, share * max(view.size)).calibration_matrix() for view in (first, second)
         )
         values = np.linalg.svd(np.linalg.inv(b) @ found.H @ a, compute_uv=False)
         if values[0] < _TURN_RATIO * values[2]:
@@ -131,36 +151,38 @@ def grow(
     pose = geometries[initial].cam2_from_cam1
     mapper.register_initial_image_pair(options, first, second, pose)
     mapper.triangulate_image(triangulation, first)
-    mapper.adjust_global_bundle(options, _adjustment_options(refine_focal=False))
+    mapper.adjust_global_bundle(options, _adjustment_options(refine_focal=False, tolerance=_COARSE))
     mapper.filter_points(options)
     if model.num_points3D() < _MIN_POINTS:
         return None
-    adjustment = _adjustment_options(refine_focal=True)
 
-    def adjust(rounds: int) -> None:
+    def adjust(rounds: int, tolerance: float) -> None:
         mapper.iterative_global_refinement(
-            rounds, 5e-4, options, adjustment, triangulation, normalize_reconstruction=False
+            rounds,
+            5e-4,
+            options,
+            _adjustment_options(refine_focal=True, tolerance=tolerance),
+            triangulation,
+            normalize_reconstruction=False,
         )
 
     adjusted = 2
     while _register_next(mapper, options, triangulation):
         check()
         if model.num_reg_images() >= _GROWTH * adjusted:
-            adjust(1)
+            adjust(1, _COARSE)
             adjusted = model.num_reg_images()
     check()
-    adjust(2)
+    adjust(2, _FINE)
     return _result(model, features)
 
 
 def _register_next(mapper: Any, options: Any, triangulation: Any) -> bool:
-    """Add one more frame: by points that it sees, else by its pairs alone."""
-    for by_pairs in (False, True):
-        register = mapper.register_next_structure_less_image if by_pairs else None
-        for image in mapper.find_next_images(options, by_pairs):
-            if (register or mapper.register_next_image)(options, image):
-                mapper.triangulate_image(triangulation, image)
-                return True
+    """Add one more frame, by points that it sees."""
+    for image in mapper.find_next_images(options, False):
+        if mapper.register_next_image(options, image):
+            mapper.triangulate_image(triangulation, image)
+            return True
     return False
 
 
@@ -173,16 +195,33 @@ def _two_view(first: Any, a: Features, second: Any, b: Features, matches: Any) -
     options.min_E_F_inlier_ratio = 0.0
     options.ransac.max_error = _MAX_ERROR * a.unit
     options.ransac.min_inlier_ratio = 0.1
-    options.ransac.max_num_trials = 5000
+    options.ransac.max_num_trials = 1500
     options.ransac.random_seed = 0
     found = pycolmap.estimate_calibrated_two_view_geometry(
         first, a.pixels, second, b.pixels, matches, options
     )
-    has_pose = found.cam2_from_cam1 is not None
-    return found if has_pose and len(found.inlier_matches) >= MIN_INLIERS else None
+    count = len(found.inlier_matches)
+    if found.cam2_from_cam1 is None or count < MIN_INLIERS:
+        return None
+    # By chance a feature is in the band along its epipolar line.
+    band = 2 * _MAX_ERROR * b.unit * np.hypot(*b.size) / np.prod(b.size)
+    return found if by_chance(count, len(matches), 5, band) < 0 else None
 
 
-def _camera(features: Features, focal: float, number: int = 1) -> Any:
+def by_chance(inliers: int, matches: int, sample: int, share: float) -> float:
+    """Log10 of the number of cameras that so many of these matches would fit by mere chance.
+
+    The a contrario measure of Moisan and Stival (2004): any `sample` matches make a camera, which
+    another one fits by chance if its feature is in a place that has this share of the image.
+    """
+    if inliers <= sample:
+        return np.inf
+    cameras = (matches - sample) * comb(matches, inliers) * comb(inliers, sample)
+    return log10(cameras) + (inliers - sample) * log10(share)
+
+
+def camera(features: Features, focal: float, number: int = 1) -> Any:
+    """pycolmap's camera of a frame, with its principal point in the middle."""
     height, width = features.size
     return pycolmap.Camera(
         model="SIMPLE_PINHOLE",
@@ -204,10 +243,10 @@ def _cache(features: Sequence[Features], focals: Floats, geometries: Geometries)
     numbers = _camera_numbers(features)
     for number in sorted(set(numbers)):
         shared = [focal for focal, other in zip(focals, numbers, strict=True) if other == number]
-        camera = _camera(features[number - 1], float(np.median(shared)), number)
-        cache.add_camera(camera)
+        lens = camera(features[number - 1], float(np.median(shared)), number)
+        cache.add_camera(lens)
         rig = pycolmap.Rig(rig_id=number)
-        rig.add_ref_sensor(camera.sensor_id)
+        rig.add_ref_sensor(lens.sensor_id)
         cache.add_rig(rig)
     for position, (view, number) in enumerate(zip(features, numbers, strict=True), 1):
         image = pycolmap.Image(
@@ -248,7 +287,7 @@ def _triangulation_options() -> Any:
     return options
 
 
-def _adjustment_options(refine_focal: bool) -> Any:
+def _adjustment_options(refine_focal: bool, tolerance: float) -> Any:
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False
     options.refine_focal_length = refine_focal
@@ -256,6 +295,7 @@ def _adjustment_options(refine_focal: bool) -> Any:
     options.ceres.loss_function_type = pycolmap.LossFunctionType.SOFT_L1
     options.ceres.solver_options.num_threads = 1
     options.ceres.solver_options.max_num_iterations = 25
+    options.ceres.solver_options.function_tolerance = tolerance
     return options
 
 
@@ -277,6 +317,7 @@ def _result(model: Any, features: Sequence[Features]) -> Model:
         ]
         depth = np.array([pose[2, :3] @ point.xyz + pose[2, 3] for _, point in seen])
         observations[position] = Observations(
+            features=np.array(image.get_observation_point2D_idxs(), np.uint32),
             pixels=np.array([xy for xy, _ in seen]).reshape(-1, 2),
             depth=depth,
             error=np.array([point.error for _, point in seen]),

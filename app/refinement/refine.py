@@ -8,23 +8,28 @@ neighbour that was. Depth is moved smoothly through the triangulated points (`de
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.geometry import Floats
 from app.reconstruction.keyframe import Keyframe
-from app.reconstruction.places import describe
-from app.refinement.evidence import MIN_SUPPORT, Cameras, split, support
-from app.refinement.features import FEW, Features, Matches, extract, match, pairs_to_match
+from app.refinement.evidence import MIN_SUPPORT, Cameras, split, support, support_of_any_lens
+from app.refinement.features import FEW, Features, Matches, Seen, extract, match, pairs_to_match
 from app.refinement.mapping import Geometries, Model, grow, initial_pairs, verify
-from app.refinement.result import Refinement, assemble, kept, network_scale
+from app.refinement.outcome import Refinement, kept
+from app.refinement.resection import reach
+from app.refinement.result import assemble, network_scale
 
 # First guesses: the network's focal lengths, then these (in long sides of the image) if they are
 # not near it; with each, the best pairs to begin with.
 _FOCALS = 0.75, 1.1
 _NEAR_FOCAL = 1.15
 _INITIAL_PAIRS = 2
+# No other guess is tried if all frames together explain so much of what pairs, each with lenses
+# of its own, do.
+_ENOUGH = 0.95
 # How many more matches set apart must speak for geometry's cameras than for the network's.
 _BETTER = 1.1
 
@@ -46,14 +51,16 @@ def refine(
     keyframes: Sequence[Keyframe],
     load_image: Callable[[Keyframe], NDArray[np.uint8]] = lambda keyframe: keyframe.image,
     *,
+    seen: Seen | None = None,
     cancelled: Callable[[], bool] = lambda: False,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Refinement:
     """Refine keyframes; those given are not changed.
 
     load_image: gives a keyframe's frame [h,w,3] RGB in full, of which `keyframe.image` is the
-    middle (`fit_image`); cancelled: asked between the steps, each below a second or so; then all
-    keeps the network's result. progress: told the share that is done, 0 to 1.
+    middle (`fit_image`); seen: what `look` found in the frames before; cancelled: asked between
+    the steps, each below a second or so; then all keeps the network's result. progress: told the
+    share that is done, 0 to 1.
     """
 
     def check() -> None:
@@ -61,7 +68,7 @@ def refine(
             raise _Cancelled
 
     try:
-        return _refine(keyframes, load_image, check, progress)
+        return _refine(keyframes, load_image, seen, check, progress)
     except _Cancelled:
         return kept(keyframes, "cancelled")
 
@@ -69,36 +76,38 @@ def refine(
 def _refine(
     keyframes: Sequence[Keyframe],
     load_image: Callable[[Keyframe], NDArray[np.uint8]],
+    seen: Seen | None,
     check: Callable[[], None],
     progress: Callable[[float], None],
 ) -> Refinement:
-    features = []
-    for number, keyframe in enumerate(keyframes, 1):
-        check()
-        features.append(extract(load_image(keyframe)))
-        progress(0.2 * number / len(keyframes))
-    matches: Matches = {}
-    pairs = pairs_to_match([describe(keyframe.image) for keyframe in keyframes])
-    for number, (i, j) in enumerate(pairs, 1):
-        check()
-        matches[i, j] = match(features[i], features[j])
-        progress(0.2 + 0.2 * number / len(pairs))
-    used, held_out = split(matches)
-    network = _network_cameras(keyframes, features)
+    seen = seen or look(keyframes, load_image, check, progress)
+    features = seen.features
+    used, held_out = split(seen.matches)
+    network = network_cameras(keyframes, features)
     before = support(network, features, held_out)
 
     def best_model(matches: Matches, guesses: Sequence[Floats], start: float, end: float) -> _Best:
         best = _Best(0.0, None, {})
         for number, focals in enumerate(guesses, 1):
             check()
-            geometries = verify(features, matches, focals)
+            geometries = verify(features, matches, seen.unclear, focals)
             best.geometries = best.geometries or geometries
+            enough = _ENOUGH * sum(
+                support_of_any_lens(found.F, features, pair, held_out[pair])
+                for pair, found in geometries.items()
+            )
             for pair in initial_pairs(features, geometries, _INITIAL_PAIRS):
                 check()
                 model = grow(features, focals, geometries, pair, check)
                 score = sum(support(model.cameras, features, held_out).values()) if model else 0
                 if score > best.score:
                     best = _Best(score, model, geometries)
+                if (
+                    model
+                    and score > enough
+                    and model.cameras.poses.keys() >= set(chain(*geometries))
+                ):
+                    return best
             progress(start + (end - start) * number / len(guesses))
         return best
 
@@ -108,8 +117,10 @@ def _refine(
         # One lens took all: what a part tells of it holds for the whole.
         guesses = [best.model.cameras.focals] if best.model else guesses
         best = best_model(used, guesses, 0.6, 0.9)
+    if best.model is not None:
+        best.model = reach(best.model, features, used)
     if best.model is None:
-        return kept(keyframes, _why_no_model(matches, best.geometries))
+        return kept(keyframes, _why_no_model(seen.matches, best.geometries))
     if best.score < max(MIN_SUPPORT, _BETTER * sum(before.values())):
         return kept(
             keyframes,
@@ -117,6 +128,27 @@ def _refine(
             f"{sum(map(len, held_out.values()))} matches set apart, geometry's {best.score:.0f}",
         )
     return assemble(keyframes, features, held_out, network, best.model, best.geometries)
+
+
+def look(
+    keyframes: Sequence[Keyframe],
+    load_image: Callable[[Keyframe], NDArray[np.uint8]],
+    check: Callable[[], None] = lambda: None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Seen:
+    """Find and match the features of keyframes; arguments as of `refine`, `check` may raise."""
+    features = []
+    for number, keyframe in enumerate(keyframes, 1):
+        check()
+        features.append(extract(load_image(keyframe)))
+        progress(0.2 * number / len(keyframes))
+    seen = Seen(features, {}, {})
+    pairs = pairs_to_match([keyframe.image for keyframe in keyframes])
+    for number, (i, j) in enumerate(pairs, 1):
+        check()
+        seen.matches[i, j], seen.unclear[i, j] = match(features[i], features[j])
+        progress(0.2 + 0.2 * number / len(pairs))
+    return seen
 
 
 def _best_stretch(matches: Matches) -> Matches:
@@ -129,7 +161,8 @@ def _best_stretch(matches: Matches) -> Matches:
     return max(stretches, key=lambda stretch: sum(map(len, stretch.values())))
 
 
-def _network_cameras(keyframes: Sequence[Keyframe], features: Sequence[Features]) -> Cameras:
+def network_cameras(keyframes: Sequence[Keyframe], features: Sequence[Features]) -> Cameras:
+    """The cameras that keyframes have, for the images that the features were found in."""
     poses: dict[int, Floats] = {
         k: keyframe.extrinsic.astype(np.float64) for k, keyframe in enumerate(keyframes)
     }

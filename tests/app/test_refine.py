@@ -198,7 +198,7 @@ def test_object_that_moves_in_half_of_the_view_makes_nothing_worse(room: Texture
     assert rotation_error(refine(given).keyframes) <= rotation_error(given)
 
 
-@pytest.mark.parametrize("asked", [0, 5, 9, 12])
+@pytest.mark.parametrize("asked", [0, 5, 8, 9])
 def test_cancelled_at_any_step_changes_nothing(room: TexturedRoom, asked: int) -> None:
     given = wrong_keyframes(room)
     answers = iter(range(1000))
@@ -225,8 +225,9 @@ def test_two_motions_that_one_camera_cannot_make_leave_no_pair() -> None:
     ]
     pairs = np.tile(np.arange(240, dtype=np.uint32)[:, None], 2)
     focals = np.full(2, focal)
-    assert not verify(features, {(0, 1): pairs}, focals)
-    assert (0, 1) in verify(features, {(0, 1): pairs[:120]}, focals)
+    unclear = {(0, 1): np.empty((0, 2), np.uint32)}
+    assert not verify(features, {(0, 1): pairs}, unclear, focals)
+    assert (0, 1) in verify(features, {(0, 1): pairs[:120]}, unclear, focals)
 
 
 def test_command_says_in_one_line_what_is_missing(

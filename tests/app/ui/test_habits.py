@@ -169,6 +169,16 @@ def test_the_language_is_changed_by_a_new_window(window: MainWindow, driver: Any
     assert window.settings.get("language", "") == "de"
 
 
+def test_text_takes_the_colours_of_a_theme_that_is_switched_on(window: MainWindow) -> None:
+    """Labels without a look of their own, too: they follow the palette."""
+    for name in ("light", "dark"):
+        window.actions_[f"theme.{name}"].trigger()
+        QApplication.processEvents()
+        label = window.status._state
+        color = label.palette().color(label.foregroundRole())
+        assert color.name() == style.TEXT
+
+
 def test_a_scene_is_not_lost_to_another_language(window: MainWindow, driver: Any) -> None:
     driver.run()
     window.actions_["language.de"].trigger()
