@@ -116,8 +116,6 @@ def _refine(
         # One lens took all: what a part tells of it holds for the whole.
         guesses = [best.model.cameras.focals] if best.model else guesses
         best = best_model(used, guesses, 0.6, 0.9)
-    if best.model is not None:
-        best.model = reach(best.model, features, used)
     if best.model is None:
         return kept(keyframes, _why_no_model(seen.matches, best.geometries))
     if best.score < max(MIN_SUPPORT, _BETTER * sum(before.values())):
@@ -126,7 +124,10 @@ def _refine(
             f"the network's cameras explain {sum(before.values()):.0f} of "
             f"{sum(map(len, held_out.values()))} matches set apart, geometry's {best.score:.0f}",
         )
-    return assemble(keyframes, features, held_out, network, best.model, best.geometries)
+    model = reach(best.model, features, used)
+    with_unclear = {pair: np.concatenate([used[pair], seen.unclear[pair]]) for pair in used}
+    model = reach(model, features, with_unclear)
+    return assemble(keyframes, features, held_out, network, model, best.geometries)
 
 
 def look(
