@@ -17,7 +17,8 @@ from app.geometry import Floats
 from app.reconstruction.keyframe import Keyframe
 from app.refinement.evidence import MIN_SUPPORT, Cameras, split, support, support_of_any_lens
 from app.refinement.features import FEW, Features, Matches, Seen, extract, match, pairs_to_match
-from app.refinement.mapping import Geometries, Model, grow, initial_pairs, verify
+from app.refinement.mapping import Model, grow
+from app.refinement.pairs import Geometries, initial_pairs, verify
 from app.refinement.resection import reach
 from app.refinement.result import Refinement, assemble, kept, network_scale
 

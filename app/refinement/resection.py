@@ -11,7 +11,8 @@ import numpy as np
 from app.geometry import Floats, invert_se3, transform_points
 from app.refinement._pycolmap import pycolmap
 from app.refinement.features import Features, Matches
-from app.refinement.mapping import Model, Observations, by_chance, camera
+from app.refinement.mapping import Model, Observations
+from app.refinement.pairs import by_chance, camera
 
 # Of a point, in `Features.unit`.
 _MAX_ERROR = 4.0

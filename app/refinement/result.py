@@ -19,7 +19,8 @@ from app.refinement.evidence import (
     support,
 )
 from app.refinement.features import Features, Matches, Pair
-from app.refinement.mapping import MIN_PARALLAX, Geometries, Model, pair_cameras
+from app.refinement.mapping import Model
+from app.refinement.pairs import MIN_PARALLAX, Geometries, pair_cameras
 
 
 @dataclass(frozen=True)
