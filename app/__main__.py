@@ -2,9 +2,14 @@
 
 import sys
 
+# The child processes need nothing of the command line.
 if sys.argv[1:] == ["engine-program"]:
-    # The child process of app.engine: it needs nothing of the command line.
     from app.engine.program import main as serve
+
+    serve()
+    sys.exit()
+if sys.argv[1:] == ["refine-program"]:
+    from app.refinement.program import main as serve
 
     serve()
     sys.exit()

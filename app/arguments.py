@@ -87,7 +87,7 @@ def positive(text: str) -> float:
     return value
 
 
-REFINE = "none", "full"
+REFINE = "none", "local", "full"
 """What refinement a run may have."""
 
 CAMERA_KEYFRAMES = 60
@@ -123,13 +123,16 @@ def add_loops(parser: argparse.ArgumentParser, default: bool = True) -> None:
     )
 
 
-def add_refine(parser: argparse.ArgumentParser) -> None:
-    """The option that says whether the network's cameras and depth are refined."""
+def add_refine(parser: argparse.ArgumentParser, local: bool = True) -> None:
+    """The option that says whether the network's cameras and depth are refined; local: also while
+    the run goes on."""
+    beside = "; local: those of the newest keyframes, beside the run" if local else ""
     parser.add_argument(
         "--refine",
-        choices=REFINE,
+        choices=REFINE if local else [name for name in REFINE if name != "local"],
         default="none",
-        help="full: make cameras and depth exact by features of the whole frames, at the end",
+        help="full: make cameras and depth exact by features of the whole frames, at the end"
+        + beside,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app.arguments import CAMERA_KEYFRAMES, add_choice, add_loops, add_windows, program
+from app.arguments import CAMERA_KEYFRAMES, add_choice, add_loops, add_refine, add_windows, program
 from app.compare.comparison import compare_lanes
 from app.compare.folder import FIGURES, REPORT, write_comparison
 from app.compare.lanes import Lane, lane_titles
@@ -18,6 +18,7 @@ from app.errors import AppError
 from app.files import check_output
 from app.live.terminal import warn
 from app.reconstruction.truth import find_truth
+from app.refinement.offline import refine_run
 from app.sessions import is_session
 
 
@@ -43,6 +44,7 @@ def add_parser(commands: Any) -> None:
     add_choice(command)
     # It is the networks that are compared.
     add_loops(command, default=False)
+    add_refine(command, local=False)
 
 
 def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
@@ -68,10 +70,10 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     lanes = [*recorded, *recorder.lanes]
     for lane, title in zip(lanes, lane_titles([lane.model for lane in lanes]), strict=True):
         lane.title = lane.title if lane.is_recorded else title
-    settings = {
-        name: getattr(arguments, name)
-        for name in ("views", "overlap", "every", "threads", "max_keyframes", "bundles", "loops")
-    }
+    if arguments.refine == "full":
+        _refine(lanes, None if recorder.is_live else source)
+    names = ("views", "overlap", "every", "threads", "max_keyframes", "bundles", "loops", "refine")
+    settings = {name: getattr(arguments, name) for name in names}
     comparison = compare_lanes(source, lanes, truth, size, settings)
     command = shlex.join([*program(), *argv])
     write_comparison(out, comparison, command)
@@ -80,6 +82,15 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     for note in comparison.notes:
         print(f"note       {note}")
     print(f"written    {out / REPORT}")
+
+
+def _refine(lanes: Sequence[Lane], source: str | None) -> None:
+    """Refine what each model has made; source: where the frames can be read again."""
+    for lane in lanes:
+        if lane.keyframes:
+            lane.refinement = refine_run(lane.keyframes, source)
+            lane.keyframes = lane.refinement.refinement.keyframes
+            print(f"refinement {lane.title}: {lane.refinement.refinement.reason}")
 
 
 def _recorded(source: str, bundles: Sequence[str]) -> list[Lane]:

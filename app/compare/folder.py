@@ -41,8 +41,13 @@ def write_comparison(
             progress(done, len(lanes) + 1)
             reconstruction = folder / folder_name(comparison.lanes.index(lane), lane)
             reconstruction.mkdir()
-            origin = (f"{lane.title}, made by: {command}",) if command else (lane.title,)
-            selection = Selection(lane.keyframes, 0.3, fuse=FUSE, origin=origin)
+            origin = [f"{lane.title}, made by: {command}" if command else lane.title]
+            if lane.refinement:
+                origin.append(f"refinement: {lane.refinement.refinement.reason}")
+            refine = "full" if lane.refinement else "none"
+            selection = Selection(
+                lane.keyframes, 0.3, fuse=FUSE, origin=tuple(origin), refine=refine
+            )
             write_reconstruction(reconstruction, selection)
         progress(len(lanes) + 1, len(lanes) + 1)
 
@@ -72,6 +77,7 @@ def comparison_figures(comparison: Comparison, command: str) -> dict[str, Any]:
                 "keyframes": len(lane.keyframes),
                 "figures": asdict(lane.figures()),
                 "windows": [asdict(entry) for entry in lane.times],
+                "refinement": lane.refinement.document if lane.refinement else None,
             }
             for place, lane in enumerate(comparison.lanes)
         ],

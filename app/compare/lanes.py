@@ -12,6 +12,7 @@ from app.compare.energy import EnergyMeter
 from app.engine import Bundle, Engine, Prediction
 from app.live import Growth, latency_percentiles
 from app.reconstruction import Keyframe
+from app.refinement.process import RefinedRun
 
 STAGES = ("decode", "select", "infer", "align", "fuse")
 """Stages whose time is a lane's own or shared alike; waiting also holds the other lane's turns."""
@@ -47,7 +48,7 @@ class Lane:
     """A model's result. model: None where it is not known; is_recorded: read from a session, so
     that nothing was measured; failure: why it ended early, "" if it did not; memory: peak bytes of
     the runtime's process; base_memory: the part that was there before the model; joules: of each
-    inference.
+    inference; refinement: of the keyframes, where they are not as the network has them.
     """
 
     title: str
@@ -59,6 +60,7 @@ class Lane:
     joules: list[tuple[int, float]] = field(default_factory=list)
     failure: str = ""
     is_recorded: bool = False
+    refinement: RefinedRun | None = None
 
     def add(self, growth: Growth) -> None:
         """Take over what a window of views brought."""

@@ -19,6 +19,7 @@ from app.compare.report_plots import (
     latency_figures,
     trajectory_figure,
 )
+from app.compare.report_refinement import refinement_section
 from app.compare.report_style import STYLE
 from app.compare.report_tables import (
     COST_WORDS,
@@ -59,6 +60,8 @@ def report_page(comparison: Comparison, command: str = "") -> str:
         ("Confidence", confidence_figures(comparison) + cuts_table(comparison)),
         ("How this was made", _provenance(comparison, command)),
     ]
+    if any(lane.refinement for lane in comparison.lanes):
+        sections.insert(-1, ("Refinement", _refinements(comparison)))
     body = "\n".join(f"<section><h2>{escape(h)}</h2>{content}</section>" for h, content in sections)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -123,6 +126,15 @@ def _cost(comparison: Comparison) -> str:
     return (
         f'<div class="row"><div>{figures_table(lanes)}</div>{latency_figures(lanes)}</div>'
         f'<p class="small">{COST_WORDS}</p>'
+    )
+
+
+def _refinements(comparison: Comparison) -> str:
+    return "".join(
+        f"<h3>{escape(_capital(lane.title))}</h3>"
+        f"{refinement_section(lane.refinement.refinement, lane.refinement.seconds)}"
+        for lane in comparison.lanes
+        if lane.refinement
     )
 
 

@@ -6,24 +6,20 @@ import mmap
 import os
 import queue
 import subprocess
-import sys
 import tempfile
 import threading
-from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.child import KILLED, child_command, child_environment, exit_words
 from app.engine.buffer import Buffer
 from app.engine.bundle import Bundle
 from app.engine.prediction import Prediction
 from app.errors import AppError
 from app.geometry import decode_pose
-
-KILLED = 9
-"""The signal that leaves no last words. Where memory runs out the system sends it."""
 
 
 class EngineError(AppError):
@@ -170,13 +166,13 @@ class _Child:
             # The runtime writes its own account of a fault there: its last line is our message.
             self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
             self.process = subprocess.Popen(
-                _command(),
+                child_command("engine-program"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
                 text=True,
                 encoding="utf-8",
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(_import_paths())},
+                env=child_environment(),
             )
         except OSError as error:
             self._unlink()
@@ -251,7 +247,7 @@ class _Child:
 
     def _last_words(self) -> str:
         code = self.process.wait()
-        text = f"the runtime ended unexpectedly ({_describe(code)})"
+        text = f"the runtime ended unexpectedly ({exit_words(code)})"
         if code == -KILLED:
             return text
         with contextlib.suppress(OSError, ValueError):
@@ -260,25 +256,6 @@ class _Child:
             if lines:
                 text += f": {lines[-1].strip()}"
         return text
-
-
-def _describe(code: int) -> str:
-    if code == -KILLED:
-        return f"signal {KILLED}: killed, perhaps for want of memory"
-    return f"signal {-code}" if code < 0 else f"exit status {code}"
-
-
-def _command() -> list[str]:
-    """What app/__main__.py starts as app.engine.program."""
-    # A frozen app is its own interpreter. With -P no `app` in the working folder comes first.
-    python = [] if getattr(sys, "frozen", False) else ["-P", "-m", "app"]
-    return [sys.executable, *python, "engine-program"]
-
-
-def _import_paths() -> list[str]:
-    """Where the child finds `app`, also when it is not installed."""
-    before = os.environ.get("PYTHONPATH")
-    return [str(Path(__file__).parents[2]), *([before] if before else [])]
 
 
 def _create_file(size: int) -> str:

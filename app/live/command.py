@@ -31,6 +31,8 @@ from app.live.terminal import TerminalFollower
 from app.reconstruction import Keyframe, WindowUpdate
 from app.reconstruction.truth import Accuracy, find_truth
 
+REFINEMENT_PAGE = "refinement.html"
+
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command to the app's; returns its parser, for commands with the same options."""
@@ -75,6 +77,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
             threads=arguments.threads,
             fuse=0.0,  # The points are made once, at the end.
             loops=arguments.loops,
+            refine_newest=arguments.refine == "local",
             record_to=Path(arguments.record) if arguments.record else None,
             limit=arguments.max_keyframes,
             camera_limit=CAMERA_KEYFRAMES,
@@ -90,10 +93,16 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         engine, keyframes = live.engines[0], follower.keyframes
         memory = _Memory(engine.peak_memory, engine.base_memory)
         origin = [f"made by: {command}"]
-        accuracy, refinement = follower.accuracy, None
+        accuracy = follower.accuracy
+        refinement: dict[str, Any] | None = None
         if arguments.refine == "full":
-            keyframes, refinement = _refine(arguments, follower)
+            keyframes, refinement = _refine(arguments, follower, folder, command)
             accuracy = _assess(arguments.source, keyframes) if accuracy else None
+        elif live.refiner:
+            refiner = live.refiner
+            each = refiner.seconds / len(keyframes)
+            refinement = {"reason": refiner.reason, "seconds_per_keyframe": each}
+        if refinement:
             origin.append(f"refinement: {refinement['reason']}")
         selection = selected(arguments, keyframes, *origin, refine=arguments.refine)
         points = write_reconstruction(folder, selection)
@@ -121,12 +130,14 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
         }
         write_file(folder / SUMMARY, json_bytes(summary))
     _print_summary(counts, len(keyframes), points, bundle, memory)
-    if refinement is None:
-        _print_accuracy(accuracy)
-    else:
+    if arguments.refine == "full" and refinement:
         _print_accuracy(follower.accuracy, "network: ")
         _print_refinement(refinement)
         _print_accuracy(accuracy, "refined: ")
+    else:
+        if refinement:
+            _print_cost(refinement)
+        _print_accuracy(accuracy)
     print(f"written    {out}")
     if follower.failure:
         raise AppError(f"{follower.failure}; what came before is in {out}")
@@ -183,14 +194,18 @@ class _Follower(TerminalFollower):
 
 
 def _refine(
-    arguments: argparse.Namespace, follower: _Follower
+    arguments: argparse.Namespace, follower: _Follower, folder: Path, command: str
 ) -> tuple[list[Keyframe], dict[str, Any]]:
-    """The keyframes of a run refined, and what that did, for the summary."""
-    # Only here: pycolmap takes its time and memory.
+    """The keyframes of a run refined, and what that did, for the summary; a page of it is written
+    into the folder."""
+    # Only here: they import this package.
+    from app.compare.report_refinement import refinement_page
     from app.refinement.offline import refine_run
 
     can_be_read = arguments.record or (None if follower.is_live else arguments.source)
     refined = refine_run(follower.keyframes, can_be_read)
+    page = refinement_page(refined.refinement, refined.seconds, arguments.source, command)
+    write_file(folder / REFINEMENT_PAGE, page.encode())
     network = {"accuracy_network": asdict(follower.accuracy) if follower.accuracy else None}
     return refined.refinement.keyframes, refined.document | network
 
@@ -218,10 +233,14 @@ def _print_summary(
     )
 
 
-def _print_refinement(refinement: dict[str, Any]) -> None:
+def _print_cost(refinement: dict[str, Any]) -> None:
     print(
         f"refinement {refinement['reason']}, {refinement['seconds_per_keyframe']:.2f} s a keyframe"
     )
+
+
+def _print_refinement(refinement: dict[str, Any]) -> None:
+    _print_cost(refinement)
     before, after = refinement["error_before"], refinement["error_after"]
     if not math.isnan(after):
         print(

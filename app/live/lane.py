@@ -20,6 +20,10 @@ from app.reconstruction import (
     WindowUpdate,
     keyframe_cloud,
 )
+from app.refinement.newest import NewestRefiner, RefinedKeyframes
+
+REFINER_GRACE = 30.0
+"""Seconds that the refinement of the last keyframes may take at the end of a run."""
 
 TRIES = 3
 """So often one window of views is given to an engine that dies on it."""
@@ -51,8 +55,9 @@ class Lane:
         warn: Callable[[str], None],
         fuse: float = FUSE,
         loops: bool = True,
+        refiner: NewestRefiner | None = None,
     ) -> None:
-        """fuse: as in LiveRun; loops: as in Reconstructor.
+        """fuse: as in LiveRun; loops: as in Reconstructor; refiner: of the newest keyframes.
 
         Raises AppError when the bundle does not take windows of that many views.
         """
@@ -61,6 +66,9 @@ class Lane:
         steady = cast(Engine, _SteadyEngine(engine, warn))
         self._reconstructor = Reconstructor(steady, views, overlap, loops)
         self._overlap = overlap
+        self._refiner = refiner
+        # Positions that were refined or moved along since the last Growth.
+        self._refined, self._along = set[int](), set[int]()
         self._fusion = LiveFusion(fuse) if fuse else None
         self._depths: list[float] = []
         self._waiting: list[Chosen] = []
@@ -76,7 +84,13 @@ class Lane:
         """Add a keyframe; a Growth when a window was full. Raises EngineError."""
         self._waiting.append(chosen)
         start = time.perf_counter()
+        if self._refiner:
+            # Before the next window is joined to these.
+            self._take_refined(self._refiner.take())
+            self._refiner.add(chosen.frame)
         update = self._reconstructor.add(chosen.frame)
+        if update and self._refiner:
+            self._refiner.offer(self.keyframes)
         return self._grow(update, start) if update else None
 
     def finish(self) -> Growth | None:
@@ -86,12 +100,30 @@ class Lane:
         """
         start = time.perf_counter()
         update = self._reconstructor.finish()
-        if self._fusion and self.keyframes:
+        if self._refiner:
+            self._refiner.offer(self.keyframes)
+            self._take_refined(self._refiner.take(REFINER_GRACE))
+        if (self._fusion and self.keyframes) or self._refined:
             return self._grow(update or WindowUpdate([], [], 0, 0, 0.0, 0.0), start, is_last=True)
         return self._grow(update, start) if update else None
 
+    def _take_refined(self, found: list[RefinedKeyframes]) -> None:
+        for refined in found:
+            after = refined.run.refinement.keyframes
+            changed, along = self._reconstructor.take_refined(refined.before, after)
+            self._refined.update(changed)
+            self._along.update(along)
+
+    def _with_refined(self, update: WindowUpdate) -> WindowUpdate:
+        """What a window changed, and what refinement did since the one before."""
+        changed = {*update.changed, *self._refined} - {*update.new}
+        moved = {*update.moved, *self._along} - changed - {*update.new}
+        self._refined, self._along = set(), set()
+        return replace(update, changed=sorted(changed), moved=sorted(moved))
+
     def _grow(self, update: WindowUpdate, start: float, is_last: bool = False) -> Growth:
         aligned = time.perf_counter()
+        update = self._with_refined(update)
         self._views += update.views
         self._seconds += update.seconds_inference
         keyframes = self._reconstructor.keyframes

@@ -19,6 +19,7 @@ from app.live.lane import Lane
 from app.live.reader import Reader
 from app.reconstruction import FUSE, Keyframe
 from app.reconstruction.truth import Truth, find_truth
+from app.refinement.newest import NewestRefiner
 from app.sessions import ContinuedSource, SessionWriter, is_session, open_session
 
 OpenSource = Callable[[str, Callable[[str], None]], FrameSource]
@@ -60,6 +61,7 @@ class LiveRun:
         open_source: OpenSource = open_source,
         fuse: float = FUSE,
         loops: bool = True,
+        refine_newest: bool = False,
     ) -> None:
         """bundles: one a lane; views, overlap: of the windows; every: look at each n-th frame only;
         threads: of each runtime; record_to: folder of a session, a new one or one to go on with
@@ -68,8 +70,10 @@ class LiveRun:
         `limit` is not given; fuse: side of the cells of space that have one point each, of the
         keyframe that is surest of it, so that the clouds are bounded by what was seen and not by
         how long, as a part of the distance from which they are seen (0 keeps all points); loops:
-        recognize places seen before, and move all keyframes so that they fit.
+        recognize places seen before, and move all keyframes so that they fit; refine_newest: make
+        cameras and depth of the newest keyframes exact beside the run, where it is of one model.
         """
+        self.refiner: NewestRefiner | None = None
         self.engines: list[Engine] = []
         self._spec = source
         self._paths = list(bundles)
@@ -81,6 +85,7 @@ class LiveRun:
         self._limit, self._camera_limit = limit, camera_limit
         self._open_source = open_source
         self._fuse, self._loops = fuse, loops
+        self._refine_newest = refine_newest and len(self._paths) == 1
         self._lock = threading.Lock()
         self._source: FrameSource | None = None
         self._reader: Reader | None = None
@@ -121,6 +126,8 @@ class LiveRun:
                 self._reader.abandon()
         for engine in [*self.engines]:
             engine.close()
+        if self.refiner:
+            self.refiner.close()
         self.join(timeout=5)
 
     def join(self, timeout: float | None = None) -> bool:
@@ -177,6 +184,9 @@ class LiveRun:
         for bundle in bundles:
             self.engines.append(self._start_engine(bundle, *options))
             stack.callback(self.engines[-1].close)
+        if self._refine_newest:
+            self.refiner = NewestRefiner(self._listener.warned)
+            stack.callback(self.refiner.close)
         lanes = [
             Lane(
                 index,
@@ -186,6 +196,7 @@ class LiveRun:
                 self._listener.warned,
                 self._fuse,
                 self._loops,
+                self.refiner,
             )
             for index, engine in enumerate(self.engines)
         ]
@@ -276,5 +287,6 @@ class LiveRun:
             "overlap": self._overlap,
             "every": self._every,
             "loops": self._loops,
+            "refine": "local" if self._refine_newest else "none",
         }
         return SessionWriter(folder, self._spec, settings)

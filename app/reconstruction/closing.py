@@ -20,6 +20,8 @@ _GAP = 3
 _STEP_ANGLE = np.radians(3.0)
 _STEP_SHIFT, _STEP_SHIFT_LEAST = 0.3, 0.01
 _STEP_LOG_SCALE = 0.05
+# Of a step between refined keyframes, as a part of these.
+_REFINED_STEP = 0.1
 # What an edge and the cameras may differ by, in squares of its standard deviations, before the
 # cameras are moved: what chance alone brings (3 turns, 3 shifts and a scale).
 _CONTRADICTION = 7.0
@@ -44,6 +46,7 @@ class LoopCloser:
         self._reach: list[float] = []
         self._steps: list[Edge] = []
         self._loops: list[Edge] = []
+        self._refined: set[int] = set()
 
     def extend(self, keyframes: Sequence[Keyframe], start: int) -> tuple[int, list[int]]:
         """Take in that keyframes from position `start` on are new or changed.
@@ -68,11 +71,29 @@ class LoopCloser:
         )
         return len(found), self._settle(keyframes) if contradicts else []
 
+    def take_refined(
+        self, keyframes: Sequence[Keyframe], refined: range, factors: Sequence[float]
+    ) -> None:
+        """Take in that these positions were refined and the later ones moved along; the depth of
+        all of them was multiplied by these factors.
+
+        Loops keep what they say: it is in the units from before all factors.
+        """
+        start = refined.start
+        self._refined.update(refined)
+        for position, factor in enumerate(factors, start):
+            self._log_scales[position] += float(np.log(factor))
+            self._reach[position] *= factor
+        del self._steps[max(0, start - 1) :]
+        for first in range(len(self._steps), len(keyframes) - 1):
+            self._steps.append(self._step(keyframes, first))
+
     def _step(self, keyframes: Sequence[Keyframe], first: int) -> Edge:
         a, b = (keyframes[k].extrinsic.astype(np.float64) for k in (first, first + 1))
         relative = compose_se3(b, invert_se3(a))
         unit = np.exp(self._log_scales[first])
         length = float(np.linalg.norm(relative[:, 3]))
+        part = _REFINED_STEP if self._refined.issuperset((first, first + 1)) else 1.0
         shift = _STEP_SHIFT * length + _STEP_SHIFT_LEAST * self._reach[first]
         return Edge(
             first,
@@ -80,7 +101,7 @@ class LoopCloser:
             relative[:, :3],
             relative[:, 3] / unit,
             self._log_scales[first + 1] - self._log_scales[first],
-            (_STEP_ANGLE, shift / unit, _STEP_LOG_SCALE),
+            (part * _STEP_ANGLE, part * shift / unit, part * _STEP_LOG_SCALE),
         )
 
     def _find(self, keyframes: Sequence[Keyframe], position: int) -> list[Edge]:

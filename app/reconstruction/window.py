@@ -1,7 +1,8 @@
 """Runs the network over overlapping windows of keyframes and joins them into one frame."""
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from app.capture.frame import Frame
 from app.capture.preprocess import fit_image
 from app.engine import Engine, Prediction
 from app.errors import AppError
-from app.geometry import Sim3, invert_se3, nearest_rotation
+from app.geometry import Sim3, compose_se3, invert_se3, nearest_rotation
 from app.reconstruction.align import align_window
 from app.reconstruction.closing import LoopCloser
 from app.reconstruction.keyframe import Keyframe
@@ -33,6 +34,10 @@ class WindowUpdate:
     seconds_align: float
     moved: list[int] = field(default_factory=list)
     loops: int = 0
+
+
+# Windows that a refined keyframe counts as, when the network sees it once more.
+_REFINED_WEIGHT = 20
 
 
 class Reconstructor:
@@ -95,6 +100,50 @@ class Reconstructor:
             step = self._run(max(fitting, default=self._views))
             update = _join(update, step) if update else step
         return update
+
+    def take_refined(
+        self, before: Sequence[Keyframe], after: Sequence[Keyframe]
+    ) -> tuple[range, range]:
+        """Give keyframes the relative cameras and the depth that refinement found for them.
+
+        before: keyframes of this reconstruction in a row, as they were when their refinement
+        began; after: as it left them, the first where it was. The first stays where it is now, and
+        what comes after the last moves along with it. Returns the positions of both.
+        """
+        places = {keyframe.index: at for at, keyframe in enumerate(self.keyframes)}
+        start = places[before[0].index]
+        anchor = replace(self.keyframes[start])
+        last = replace(self.keyframes[start + len(after) - 1])
+        old_depths = [float(np.median(k.depth)) for k in self.keyframes[start:]]
+        # Loops may have moved and scaled all since then.
+        unit = old_depths[0] / float(np.median(before[0].depth))
+        first = invert_se3(after[0].extrinsic.astype(np.float64))
+        for position, refined in enumerate(after, start):
+            relative = compose_se3(refined.extrinsic.astype(np.float64), first)
+            relative[:, 3] *= unit
+            keyframe = self.keyframes[position]
+            keyframe.extrinsic = compose_se3(relative, anchor.extrinsic).astype(np.float32)
+            keyframe.depth = refined.depth * np.float32(unit)
+            keyframe.intrinsic = refined.intrinsic
+            self._times_seen[position] = max(self._times_seen[position], _REFINED_WEIGHT)
+        end = start + len(after)
+        scale = float(np.median(self.keyframes[end - 1].depth) / np.median(last.depth))
+        here = invert_se3(self.keyframes[end - 1].extrinsic.astype(np.float64))
+        for keyframe in self.keyframes[end:]:
+            relative = compose_se3(
+                keyframe.extrinsic.astype(np.float64),
+                invert_se3(last.extrinsic.astype(np.float64)),
+            )
+            relative[:, 3] *= scale
+            keyframe.extrinsic = compose_se3(relative, invert_se3(here)).astype(np.float32)
+            keyframe.depth = keyframe.depth * np.float32(scale)
+        if self._closer:
+            factors = [
+                float(np.median(keyframe.depth)) / old
+                for keyframe, old in zip(self.keyframes[start:], old_depths, strict=True)
+            ]
+            self._closer.take_refined(self.keyframes, range(start, end), factors)
+        return range(start, end), range(end, len(self.keyframes))
 
     @property
     def size(self) -> tuple[int, int]:

@@ -56,15 +56,18 @@ class Seen:
     unclear: Matches
 
 
-def extract(image: NDArray[np.uint8]) -> Features:
-    """Features of an image [h,w,3] RGB, made smaller if its long side is above 1600 pixels."""
+def extract(image: NDArray[np.uint8], most: int = _FEATURES) -> Features:
+    """Features of an image [h,w,3] RGB, made smaller if its long side is above 1600 pixels.
+
+    most: keep no more than so many.
+    """
     height, width = image.shape[:2]
     shrink = min(1.0, _LONG_SIDE / max(height, width))
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     if shrink < 1:
         size = round(width * shrink), round(height * shrink)
         gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
-    sift = cv2.SIFT.create(nfeatures=_FEATURES, contrastThreshold=_CONTRAST)
+    sift = cv2.SIFT.create(nfeatures=most, contrastThreshold=_CONTRAST)
     found, descriptors = sift.detectAndCompute(gray, None)
     if descriptors is None:
         descriptors = np.empty((0, 128), np.float32)

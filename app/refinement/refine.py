@@ -18,9 +18,10 @@ from app.reconstruction.keyframe import Keyframe
 from app.refinement.evidence import MIN_SUPPORT, Cameras, split, support, support_of_any_lens
 from app.refinement.features import FEW, Features, Matches, Seen, extract, match, pairs_to_match
 from app.refinement.mapping import Model, grow
+from app.refinement.outcome import Refinement, kept
 from app.refinement.pairs import Geometries, initial_pairs, verify
 from app.refinement.resection import reach
-from app.refinement.result import Refinement, assemble, kept, network_scale
+from app.refinement.result import assemble, network_scale
 
 # First guesses: the network's focal lengths, then these (in long sides of the image) if they are
 # not near it; with each, the best pairs to begin with.
@@ -83,7 +84,7 @@ def _refine(
     seen = seen or look(keyframes, load_image, check, progress)
     features = seen.features
     used, held_out = split(seen.matches)
-    network = _network_cameras(keyframes, features)
+    network = network_cameras(keyframes, features)
     before = support(network, features, held_out)
 
     def best_model(matches: Matches, guesses: Sequence[Floats], start: float, end: float) -> _Best:
@@ -162,7 +163,8 @@ def _best_stretch(matches: Matches) -> Matches:
     return max(stretches, key=lambda stretch: sum(map(len, stretch.values())))
 
 
-def _network_cameras(keyframes: Sequence[Keyframe], features: Sequence[Features]) -> Cameras:
+def network_cameras(keyframes: Sequence[Keyframe], features: Sequence[Features]) -> Cameras:
+    """The cameras that keyframes have, for the images that the features were found in."""
     poses: dict[int, Floats] = {
         k: keyframe.extrinsic.astype(np.float64) for k, keyframe in enumerate(keyframes)
     }

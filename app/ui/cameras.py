@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from app.capture._cv2 import cv2
 from app.ui import style
-from app.ui.scene import Scene, frustum_segments
+from app.ui.scene import Scene, SceneKeyframe, frustum_segments
 
 FRUSTUM_LENGTH = (0.02, 0.06)
 """Bounds of the length of a frustum, as shares of the radius of the scene."""
@@ -53,8 +53,18 @@ class CameraMarks:
             gfx.MeshBasicMaterial(map=gfx.TextureMap(self._atlas)),
         )
         self.corners: dict[int, NDArray[np.float32]] = {}
+        # Of the scene's others, which are drawn in one colour of their own.
+        self._other_frustums = gfx.Line(
+            gfx.Geometry(positions=nothing),
+            gfx.LineSegmentMaterial(thickness=1.2, aa=True, depth_write=True),
+        )
+        self._other_path = gfx.Line(
+            gfx.Geometry(positions=nothing),
+            gfx.LineMaterial(thickness=2.0, aa=True, depth_write=True),
+        )
         self.group = gfx.Group()
         self.group.add(self._pictures, self._frustums, self._chosen, self._trajectory)
+        self.group.add(self._other_frustums, self._other_path)
 
     def set_image(self, position: int, image: NDArray[np.uint8]) -> None:
         """Take over the picture [H,W,3] of a keyframe."""
@@ -78,6 +88,7 @@ class CameraMarks:
         self._frustums.visible = bool(positions)
         self._trajectory.visible = len(positions) > 1
         self._pictures.visible = self._chosen.visible = False
+        self._other_frustums.visible = self._other_path.visible = False
         self.corners = {}
         if not positions:
             return
@@ -89,7 +100,9 @@ class CameraMarks:
         segments = np.stack([frustum_segments(self._scene.keyframes[p], length) for p in positions])
         # Of the edges, the first begins at the tip, and the first four end in the base.
         self.corners = dict(zip(positions, segments[:, [0, 1, 3, 5, 7]], strict=True))
-        colors = np.tile(_rgba(style.FRUSTUM), (16 * len(positions), 1))
+        # Beside others the cameras are told apart by colour.
+        color = style.TRAJECTORY if self._scene.others else style.FRUSTUM
+        colors = np.tile(_rgba(color), (16 * len(positions), 1))
         colors[-16:] = _rgba(style.TRAJECTORY)
         self._frustums.geometry = gfx.Geometry(positions=segments.reshape(-1, 3), colors=colors)
         if len(positions) > 1:
@@ -100,6 +113,20 @@ class CameraMarks:
             self._chosen.material.color = style.ACCENT
             self._chosen.visible = True
         self._draw_pictures(positions, segments)
+        others = [self._scene.others[p] for p in positions if p in self._scene.others]
+        if others:
+            self._draw_others(others, length)
+
+    def _draw_others(self, others: list[SceneKeyframe], length: float) -> None:
+        segments = np.concatenate([frustum_segments(keyframe, length) for keyframe in others])
+        path = np.array([keyframe.world_from_camera[:3, 3] for keyframe in others], np.float32)
+        self._other_frustums.geometry = gfx.Geometry(positions=segments)
+        self._other_frustums.material.color = style.NETWORK
+        self._other_frustums.visible = True
+        if len(path) > 1:
+            self._other_path.geometry = gfx.Geometry(positions=path)
+            self._other_path.material.color = style.NETWORK
+            self._other_path.visible = True
 
     def _draw_pictures(self, positions: list[int], segments: NDArray[np.float32]) -> None:
         """A quad in the base of each pyramid whose picture is in the atlas."""

@@ -92,6 +92,31 @@ FAULTS = tuple(
             QT_TRANSLATE_NOOP(
                 "", "the two reconstructions have no frame in common: nothing to compare"
             ),
+            QT_TRANSLATE_NOOP("", "{changed} of {count} frames changed"),
+            QT_TRANSLATE_NOOP("", "{fault}: the network's result is kept"),
+            QT_TRANSLATE_NOOP("", "the network's result is kept"),
+            QT_TRANSLATE_NOOP("", "cancelled"),
+            QT_TRANSLATE_NOOP("", "refinement cannot be started: {reason}"),
+            QT_TRANSLATE_NOOP("", "refinement ended unexpectedly ({how})"),
+            QT_TRANSLATE_NOOP("", "refinement ended unexpectedly ({how}): {words}"),
+            QT_TRANSLATE_NOOP("", "refinement failed: {reason}"),
+            QT_TRANSLATE_NOOP("", "{fault}: the rest is not refined"),
+            QT_TRANSLATE_NOOP("", "{fault}: refined with the network's images"),
+            QT_TRANSLATE_NOOP("", "{fault}: the rest is refined with the network's images"),
+            QT_TRANSLATE_NOOP(
+                "",
+                "no two frames have matches that one motion explains (at most {most} matches)",
+            ),
+            QT_TRANSLATE_NOOP(
+                "",
+                "too little parallax between the frames ({angle} degrees): only the camera turned",
+            ),
+            QT_TRANSLATE_NOOP(
+                "",
+                "the network's cameras explain {before} of {all} matches set apart, geometry's "
+                "{after}",
+            ),
+            QT_TRANSLATE_NOOP("", "geometry explains no two frames better than the network"),
             QT_TRANSLATE_NOOP("", "No such file or directory"),
             QT_TRANSLATE_NOOP("", "Permission denied"),
             QT_TRANSLATE_NOOP("", "No space left on device"),

@@ -66,6 +66,7 @@ def restore(window: MainWindow) -> None:
     actions[f"language.{language_of(settings)}"].setChecked(True)
     actions["images"].setChecked(settings.get("images", True))
     window.display.show_images(actions["images"].isChecked())
+    actions["refine_newest"].setChecked(settings.get("refine_newest", False))
     for name, slider in _sliders(window).items():
         slider.setValue(settings.get(name, slider.value()))
     _choose_again(window.sources, settings.get("source", ""), source_choice)
@@ -78,6 +79,7 @@ def remember(window: MainWindow) -> None:
     settings.set_bytes("geometry", window.saveGeometry())
     settings.set_bytes("split", window.display.save_state())
     settings.set("images", window.actions_["images"].isChecked())
+    settings.set("refine_newest", window.actions_["refine_newest"].isChecked())
     settings.set("views", window.plan.wanted_views)
     for name, slider in _sliders(window).items():
         settings.set(name, slider.value())

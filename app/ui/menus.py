@@ -92,6 +92,19 @@ def menu_table() -> tuple[Submenu, ...]:
                     ("Ctrl+.",),
                 ),
                 None,
+                Entry("refine", tr("Refine"), refine_tip(), ("Ctrl+Shift+R",)),
+                Entry(
+                    "refinement_report",
+                    tr("Refinement report…"),
+                    tr("Write what was refined and why not, as a page"),
+                ),
+                Entry(
+                    "refine_newest",
+                    tr("Refine while capturing"),
+                    tr("Make the newest cameras exact beside the run, from the next start on"),
+                    checkable=True,
+                ),
+                None,
                 Entry(
                     "record",
                     tr("Record"),
@@ -213,6 +226,11 @@ def menu_table() -> tuple[Submenu, ...]:
             ),
         ),
     )
+
+
+def refine_tip() -> str:
+    """What refining does, for the button, too."""
+    return tr("Make cameras and depth exact by features of the whole frames; paused or at the end")
 
 
 def _theme(name: str, text: str) -> Entry:

@@ -31,7 +31,8 @@ from app.ui.texts import number, sentence, tr
 @dataclass(frozen=True)
 class Order:
     """What to run. other: a second model on the same frames; recorded: what a recording holds, to
-    compare with instead; record_to: folder of a new recording.
+    compare with instead; record_to: folder of a new recording; refine_newest: refine beside the
+    run, where nothing is compared.
     """
 
     source: Choice
@@ -42,28 +43,37 @@ class Order:
     record_to: Path | None = None
     other: Choice | None = None
     recorded: Lane | None = None
+    refine_newest: bool = False
 
     @property
     def compares(self) -> bool:
         """Whether two reconstructions are shown side by side."""
         return self.other is not None or self.recorded is not None
 
-    def command(self) -> list[str]:
-        """The command line that does the same into a folder DIR."""
+    @property
+    def refine(self) -> str:
+        """How what comes of it is refined, as the option of that name."""
+        return "local" if self.refine_newest and not self.compares else "none"
+
+    def command(self, refine: str = "none") -> list[str]:
+        """The command line that does the same into a folder DIR; refine: as its option."""
         windows = ["--views", str(self.views), "--overlap", str(self.overlap), "--out", "DIR"]
         app = program()
         if not self.compares:
+            windows += ["--refine", refine] if refine != "none" else []
             return [*app, "reconstruct", self.source.value, "--bundle", self.model.value, *windows]
         bundles = [choice.value for choice in (self.model, self.other) if choice]
         return [*app, "compare", self.source.value, "--bundles", *bundles, *windows]
 
 
 class RunControl(QObject):
-    """`entered` tells a new state in words, `grown` that there are more points, `ended` the end:
-    `failure` says what went wrong, if anything did.
+    """`entered` tells a new state in words, `growing` that keyframes are about to come or change,
+    `grown` that there are more points, `ended` the end: `failure` says what went wrong, if anything
+    did.
     """
 
     entered = Signal(str)
+    growing = Signal()
     grown = Signal()
     ended = Signal()
 
@@ -73,8 +83,8 @@ class RunControl(QObject):
         super().__init__(parent)
         self.state = State.IDLE
         self.failure = ""
-        self.origin = ""
-        """How the scene was made, for what is written of it."""
+        self.source: str | None = None
+        """Where the frames of the scene can be read again, if they can."""
         self.growth: Growth | None = None
         """The last one of the first model."""
         self.keyframes: Sequence[Keyframe] = []
@@ -90,8 +100,9 @@ class RunControl(QObject):
         self._order = order
         self.failure = ""
         self.growth, self.keyframes = None, []
-        self.origin = f"made in the window; the same: {shlex.join(order.command())}"
+        self.source = str(order.record_to) if order.record_to else order.source.value
         self._display.clear()
+        self._display.view.scene.scene.refine = order.refine
         self._started = time.perf_counter()
         engine = self._start_engine
         session = Session(
@@ -104,6 +115,7 @@ class RunControl(QObject):
             views=order.views,
             overlap=order.overlap,
             record_to=order.record_to,
+            refine_newest=order.refine == "local",
         )
         session.began.connect(self._on_began)
         session.frame_ready.connect(self._on_frame)
@@ -139,22 +151,34 @@ class RunControl(QObject):
         elif self.session and self.state is State.ENDING:
             self.session.abandon()
 
+    def take_recording(self, keyframes: Sequence[Keyframe], folder: Path) -> None:
+        """A recording is shown, and no run made it."""
+        self.keyframes, self.source, self._order = keyframes, str(folder), None
+
     def abandon(self) -> None:
         """End at once and wait for the end."""
         if self.session:
             self.session.abandon()
 
+    def origin(self, refine: str) -> str:
+        """How the scene was made, for what is written of it; refine: how it is refined."""
+        if self._order is None:
+            return ""
+        return f"made in the window; the same: {shlex.join(self._order.command(refine))}"
+
     def _on_began(self, beginning: Beginning) -> None:
         order = self._order
         assert order is not None
         self._display.show_beginning(beginning)
+        if beginning.is_live and not order.record_to:
+            self.source = None
         if order.compares:
             self._display.comparison().begin(
                 [Model.of(bundle) for bundle in beginning.bundles],
                 order.source.value,
                 recorded=order.recorded,
                 command=shlex.join(order.command()),
-                settings={"views": order.views, "overlap": order.overlap},
+                settings={"views": order.views, "overlap": order.overlap, "refine": "none"},
             )
             self._display.show_comparison(True)
         if self.state is State.RUNNING:
@@ -169,6 +193,7 @@ class RunControl(QObject):
             self._display.comparison().add(growth)
         if growth.lane == 0:
             # Its figures are wanted at the end; the points are those of the view.
+            self.growing.emit()
             self.growth = replace(growth, views=[], clouds={})
             self.keyframes = growth.keyframes
             self._display.view.show_hint(None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from PySide6.QtCore import QByteArray, Qt, Signal
@@ -40,14 +40,18 @@ class RunDisplay(QWidget):
     growth_shown = Signal(object)
     """All views have what a Growth brought."""
 
-    def __init__(self, export: Callable[[], None]) -> None:
-        """export: called when the user asks for what is shown as a file."""
+    version_shown = Signal()
+    """All views have what `show_version` brought."""
+
+    def __init__(self, export: Callable[[], None], refine: Callable[[], None]) -> None:
+        """export: called when the user asks for what is shown as a file, refine: for better
+        cameras and depth."""
         super().__init__()
         self.progress = QProgressBar(textVisible=False)
         self.progress.setFixedHeight(3)
         self.video_view, self.depth_view = ImageView(tr("No images yet")), DepthView()
         self.timeline = Timeline()
-        self.view = ScenePanel(export)
+        self.view = ScenePanel(export, refine)
         self.status = StatusBar(_figures())
         self._comparison: ComparePanel | None = None
         self._shows_images = True
@@ -90,6 +94,7 @@ class RunDisplay(QWidget):
 
     def clear(self) -> None:
         """Forget the last run."""
+        self._slices.finish()
         self.show_comparison(False)
         self.hide_message()
         self.view.show_hint(None)
@@ -135,6 +140,17 @@ class RunDisplay(QWidget):
     def finish_growth(self) -> None:
         """Take over at once what is left of a growth."""
         self._slices.finish()
+
+    def show_version(
+        self, keyframes: Sequence[Keyframe], packed: Mapping[int, SceneKeyframe]
+    ) -> None:
+        """Put other keyframes, and what the 3D view takes of them, in the places of the old."""
+        scene = self.view.scene
+        self._slices.add(
+            *(partial(scene.add_packed, *item) for item in packed.items()),
+            partial(self.show_depths, keyframes, range(len(keyframes))),
+            self.version_shown.emit,
+        )
 
     def show_depths(self, keyframes: Sequence[Keyframe], changed: Sequence[int]) -> None:
         """Take over all keyframes as they are now; changed: positions of new and changed ones."""

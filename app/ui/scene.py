@@ -129,7 +129,8 @@ class Scene:
     are hidden; crop: the box outside of which they are; hidden: positions of keyframes that are
     switched off; removed: those that were undone, the latest last; metres_per_unit: how long a unit
     of the world is, where the user has measured a known length; fuse: how the clouds were fused, as
-    LiveRun has it.
+    LiveRun has it; others: keyframes by position of which only the camera is shown, beside the
+    others; refine: how the keyframes were refined, as the option of that name.
     """
 
     def __init__(self) -> None:
@@ -141,6 +142,8 @@ class Scene:
         self.removed: list[int] = []
         self.metres_per_unit: float | None = None
         self.fuse = FUSE
+        self.others: dict[int, SceneKeyframe] = {}
+        self.refine = "none"
 
     def set_keyframe(
         self,
@@ -163,6 +166,7 @@ class Scene:
         self.hidden.clear()
         self.removed.clear()
         self.crop = self.metres_per_unit = None
+        self.others, self.refine = {}, "none"
 
     @property
     def threshold(self) -> int:
@@ -224,6 +228,7 @@ class Scene:
             masks=tuple(name for name in MASKS if name in self.masks),
             without=tuple(p for p in range(len(keyframes)) if p not in shown),
             metres_per_unit=self.metres_per_unit,
+            refine=self.refine,
         )
 
     def centers(self) -> NDArray[np.float64]:

@@ -15,10 +15,12 @@ from PySide6.QtWidgets import (
 
 from app.ui import style
 from app.ui.controls import LabelledSlider
+from app.ui.menus import refine_tip
 from app.ui.panels import Banner, Message, Panel, button, set_role
 from app.ui.scene_view import SceneView
 from app.ui.texts import tr
 from app.ui.tools import CropTool, KeyframeCard, KeyframeList, MeasureTool, ViewBar
+from app.ui.tools.legend import CameraLegend
 from app.ui.tools.look import wear
 
 DRAWER = 236
@@ -28,8 +30,11 @@ DRAWER = 236
 class ScenePanel(Panel):
     """The 3D view under a bar of its tools, with a drawer beside it and sliders below."""
 
-    def __init__(self, export: Callable[[], None]) -> None:
-        """export: called when the user asks for what is shown as a file."""
+    def __init__(
+        self, export: Callable[[], None], refine: Callable[[], None] = lambda: None
+    ) -> None:
+        """export: called when the user asks for what is shown as a file, refine: for better
+        cameras and depth."""
         self.scene = SceneView()
         self.hint: Message | None = None
         self.banner = Banner()
@@ -46,6 +51,8 @@ class ScenePanel(Panel):
         self.export = button(
             tr("Export…"), tr("Write what is shown: points, a surface, COLMAP … (Ctrl+E)"), export
         )
+        self.refine = button(tr("Refine"), f"{refine_tip()} (Ctrl+Shift+R)", refine)
+        self.legend = CameraLegend()
         self.keyframes, self.crop = KeyframeList(self.scene), CropTool(self.scene)
         self.measure, self.card = MeasureTool(self.scene), KeyframeCard(self.scene)
         content = QWidget()
@@ -73,6 +80,11 @@ class ScenePanel(Panel):
         """Say beside the title what the mouse does."""
         self.set_note(how_to_move(self.bar.modes.checkedAction().data()))
 
+    def show_versions(self, can_switch: bool, shown: str) -> None:
+        """Offer to switch between the network's version and the refined one; shown: which is."""
+        self.bar.offer_versions(can_switch, shown)
+        self.legend.setVisible(bool(self.scene.scene.others))
+
     def changeEvent(self, event: QEvent) -> None:
         if event.type() is QEvent.Type.PaletteChange:
             wear(self)
@@ -87,6 +99,7 @@ class ScenePanel(Panel):
         over.setContentsMargins(style.GAP, style.GAP, style.GAP, style.GAP)
         over.setSpacing(style.GAP)
         over.addWidget(self.banner)
+        over.addWidget(self.legend, alignment=Qt.AlignmentFlag.AlignRight)
         over.addStretch()
         over.addWidget(self.card, alignment=Qt.AlignmentFlag.AlignLeft)
         over.addWidget(self.measure, alignment=Qt.AlignmentFlag.AlignHCenter)
@@ -107,7 +120,11 @@ class ScenePanel(Panel):
         looks.setSpacing(2 * style.GAP)
         looks.addWidget(self.confidence, stretch=3)
         looks.addWidget(self.point_size, stretch=2)
-        looks.addWidget(self.export)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(style.GAP)
+        buttons.addWidget(self.refine)
+        buttons.addWidget(self.export)
+        looks.addLayout(buttons)
 
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)

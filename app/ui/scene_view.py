@@ -1,6 +1,6 @@
 """The widget of the 3D view."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +113,12 @@ class SceneView(QWidget):
         keyframe.scale *= depth_factor
         if self._stage:
             self._stage.sync_pose(index)
+
+    def set_others(self, others: Mapping[int, SceneKeyframe]) -> None:
+        """Show the cameras of these keyframes, by position, beside the others; nothing else."""
+        self.scene.others = dict(others)
+        if self._stage:
+            self._stage.sync_marks()
 
     def remove_keyframe(self, position: int) -> None:
         """Forget a keyframe. To take it back by the user's wish, see `undo`."""

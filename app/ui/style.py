@@ -33,6 +33,7 @@ class Theme:
     view_bottom: str
     trajectory: str
     frustum: str
+    network: str
 
 
 DARK = Theme(
@@ -54,6 +55,7 @@ DARK = Theme(
     view_bottom="#0f1115",
     trajectory="#f2b24c",
     frustum="#8fa0b8",
+    network="#4fd1c1",
 )
 
 LIGHT = Theme(
@@ -75,6 +77,7 @@ LIGHT = Theme(
     view_bottom="#d5dae3",
     trajectory="#b35c00",
     frustum="#5b6b84",
+    network="#00756b",
 )
 
 FONT_SIZE = 13

@@ -25,6 +25,7 @@ from app.ui.menus import Actions, menu_table
 from app.ui.opening import Opener
 from app.ui.planning import USUAL_VIEWS, Plan
 from app.ui.recording import new_session_folder
+from app.ui.refine_control import RefineControl
 from app.ui.run_control import Order, RunControl
 from app.ui.run_display import RunDisplay
 from app.ui.settings import Settings
@@ -33,7 +34,7 @@ from app.ui.texts import tr
 
 WHILE_IDLE = (
     *("open_video", "open_folder", "open_session", "open_bundle"),
-    *("record", "camera", "compare"),
+    *("record", "camera", "compare", "refine_newest"),
 )
 """Entries of the menus that change what the next run is."""
 
@@ -69,10 +70,11 @@ class MainWindow(QMainWindow):
         self.compare = CompareChooser(self.models)
         self._bar = RunBar(self.sources, self.models, self.compare, self.actions_)
         self.plan = Plan(self._bar, self.settings.get("views", USUAL_VIEWS), self)
-        self.display = RunDisplay(self._ask_export)
+        self.display = RunDisplay(self._ask_export, self.refine)
         self.view, self.status = self.display.view, self.display.status
         self.runs = RunControl(self.display, start_engine, self)
         self.sharing = Sharing(self.view.scene, self)
+        self.refinement = RefineControl(self.display, self)
         self.opener = Opener(self.sources, self.models, self.display, open_source, self)
         root = QWidget()
         layout = QVBoxLayout(root)
@@ -127,6 +129,7 @@ class MainWindow(QMainWindow):
         recorded = self.opener.recording.lane() if self.compare.takes_recording else None
         self.opener.recording.keep_for(source.value)
         self.sharing.end()
+        self.refinement.begin([])
         # What has the focus is switched off now: another button would get it.
         self.setFocus()
         self.runs.start(
@@ -139,17 +142,25 @@ class MainWindow(QMainWindow):
                 new_session_folder() if self.actions_["record"].isChecked() else None,
                 self.compare.choice,
                 recorded,
+                self.actions_["refine_newest"].isChecked(),
             )
         )
 
     def export(self, name: str, path: Path) -> None:
         """Write the points that are shown in the format of this name; see `exporter.ended`."""
-        selection = self.view.scene.selection(self.runs.keyframes)
+        versions = self.refinement.versions
+        selection = self.view.scene.selection(versions.keyframes)
         again = [*program(), "export", "DIR", "--format", name, "--out", path.name]
-        origin = (self.runs.origin, f"the same: {shlex.join([*again, *selection.arguments()])}")
+        same = f"the same: {shlex.join([*again, *selection.arguments()])}"
+        origin = (self.runs.origin(selection.refine), *versions.origin, same)
         self.exporter.start(name, path, replace(selection, origin=origin))
-        self.status.offer_cancel(self.exporter.cancel)
         self._refresh()
+
+    def refine(self) -> None:
+        """Make the cameras and depth of all keyframes exact, in the background."""
+        if self._can_refine():
+            self.display.finish_growth()
+            self.refinement.start(self.runs.keyframes, self.runs.source)
 
     def follow_system(self) -> None:
         """Take the system's colours where the user wants the theme to be as the system."""
@@ -169,6 +180,7 @@ class MainWindow(QMainWindow):
         self.runs.abandon()
         self.display.close_work()
         self.sharing.close()
+        self.refinement.close()
         self.exporter.close()
         self.plan.stop()
         self.opener.recording.wait()
@@ -180,7 +192,6 @@ class MainWindow(QMainWindow):
         self.status.set_state(words.format(number=number, count=count))
 
     def _on_export_ended(self, error: str) -> None:
-        self.status.offer_cancel(None)
         self.status.set_state(tr("Not exported") if error else tr("Exported"))
         if error:
             self.display.show_message(error)
@@ -188,7 +199,8 @@ class MainWindow(QMainWindow):
 
     def _on_run_ended(self) -> None:
         growth = self.runs.growth
-        self.sharing.begin(self.runs.keyframes)
+        self.refinement.begin(self.runs.keyframes)
+        self._share()
         # A shorter run had only smaller windows, and says nothing about these.
         if growth and len(growth.keyframes) >= self.plan.views:
             self.plan.remember(growth.views_per_second, growth.peak_memory)
@@ -213,10 +225,33 @@ class MainWindow(QMainWindow):
     def _refresh_model(self) -> None:
         self.actions_["model"].setEnabled(self.plan.bundle is not None)
 
+    def _refresh_work(self) -> None:
+        """What goes on beside the run can be cancelled, the newest of it first."""
+        working = [work for work in (self.exporter, self.refinement) if work.is_busy]
+        self.status.offer_cancel(working[0].cancel if working else None)
+        can_refine = self._can_refine()
+        self.view.refine.setEnabled(can_refine)
+        self.actions_["refine"].setEnabled(can_refine)
+        self.actions_["refinement_report"].setEnabled(self.refinement.versions.can_switch)
+
+    def _can_refine(self) -> bool:
+        rests = self.runs.state in (State.IDLE, State.PAUSED) and not self.display.is_comparing
+        return rests and self.refinement.can_refine(self.runs.keyframes)
+
+    def _share(self) -> None:
+        """Nothing but the user changes what the view has now."""
+        if self.is_idle:
+            self.sharing.begin(self.refinement.versions.keyframes)
+
+    def _go_on_refining(self) -> None:
+        paused = self.runs.state is not State.RUNNING
+        self.refinement.go_on(self.runs.keyframes, paused)
+
     def _is_ready(self) -> bool:
         return self.is_idle and self.sources.choice is not None and self.models.choice is not None
 
     def _count_points(self) -> None:
+        self._refresh_work()
         can_export = self.display.count_points() > 0 and not self.exporter.is_busy
         self.view.export.setEnabled(can_export)
         self.actions_["export"].setEnabled(can_export)
@@ -237,8 +272,11 @@ class MainWindow(QMainWindow):
         self._refresh()
 
     def _on_opened(self) -> None:
-        self.runs.keyframes = self.opener.recording.keyframes
-        self.sharing.begin(self.runs.keyframes)
+        recording = self.opener.recording
+        if recording.session:
+            self.runs.take_recording(recording.keyframes, recording.session.folder)
+        self.refinement.begin(self.runs.keyframes)
+        self._share()
         self._offer_recording()
         self._say(tr("Session opened"))
 
@@ -263,7 +301,9 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         self.runs.entered.connect(self._say)
+        self.runs.growing.connect(self.refinement.make_room)
         self.runs.grown.connect(self._count_points)
+        self.runs.grown.connect(self._go_on_refining)
         self.runs.ended.connect(self._on_run_ended)
         self.sources.picked.connect(self._offer_recording)
         self.compare.picked.connect(self._refresh_compare)
@@ -271,6 +311,11 @@ class MainWindow(QMainWindow):
         self.plan.changed.connect(self._refresh_model)
         self.view.scene.selection_changed.connect(self._count_points)
         self.opener.recording.opened.connect(self._on_opened)
+        self.refinement.said.connect(self.status.set_state)
+        self.refinement.changed.connect(self._refresh)
+        self.refinement.versions.switching.connect(self.sharing.end)
+        self.display.version_shown.connect(self._share)
+        self.display.version_shown.connect(self._count_points)
         self.exporter.progress.connect(self._on_export_progress)
         self.exporter.ended.connect(self._on_export_ended)
         self.actions_.wire(
@@ -280,12 +325,15 @@ class MainWindow(QMainWindow):
                 "open_bundle": self.models.ask_bundle,
                 "open_session": self.opener.ask_session,
                 "record": self._refresh,
+                "refine_newest": self._refresh,
                 "camera": self.opener.ask_camera,
                 "export": self._ask_export,
                 "quit": self.close,
                 "start": self.start,
                 "pause": self.runs.toggle_pause,
                 "stop": self.runs.stop,
+                "refine": self.refine,
+                "refinement_report": lambda: self.refinement.ask_report(self.runs.origin("full")),
                 "compare": self.compare.toggle,
                 "side": lambda: self.display.comparison().set_mode(Mode.SIDE),
                 "wipe": lambda: self.display.comparison().set_mode(Mode.WIPE),

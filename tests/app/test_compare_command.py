@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from app.compare.run import LaneRecorder, start_lanes
 from app.engine import EngineError, Prediction
 from app.export import read_reconstruction
 from app.live import LiveRun, Subscriber
+from app.reconstruction import Keyframe
 from app.reconstruction.truth import find_truth
+from app.refinement.outcome import FrameReport, Refinement
+from app.refinement.process import RefinedRun
 
 
 @pytest.fixture
@@ -179,3 +183,36 @@ def test_a_session_is_replayed_with_two_models(
     figures = json.loads((out / "comparison.json").read_text("utf-8"))
     assert [lane["keyframes"] for lane in figures["lanes"]] == [7, 7]
     assert figures["differences"][1]["depth_percent"] == 0
+
+
+def test_lanes_are_refined_only_when_that_is_asked_for(
+    bundles: tuple[Path, Path],
+    toy_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refine(keyframes: list[Keyframe], source: str | None) -> RefinedRun:
+        assert source == str(toy_folder)
+        moved = [replace(keyframe, depth=2 * keyframe.depth) for keyframe in keyframes]
+        frames = [FrameReport(True, "one pair joins it to frame 3", 9, 4.25, 0.5, 7, 2.5, True)]
+        return RefinedRun(Refinement(moved, frames * len(moved), "7 of 7 frames changed"), 14.0)
+
+    monkeypatch.setattr("app.compare.command.refine_run", refine)
+    command = ["compare", str(toy_folder), "--bundles", *map(str, bundles), "--threads", "1"]
+    depths = []
+    for refine_words in ("none", "full"):
+        out = tmp_path / refine_words
+        assert main([*command, "--refine", refine_words, "--out", str(out)]) == 0
+        figures = json.loads((out / "comparison.json").read_text("utf-8"))
+        html = (out / "report.html").read_text("utf-8")
+        assert figures["settings"]["refine"] == refine_words
+        assert ("<h2>Refinement</h2>" in html) is (refine_words == "full")
+        assert html.count("7 of 7 frames changed") == (2 if refine_words == "full" else 0)
+        lane = figures["lanes"][1]
+        assert (lane["refinement"] is None) is (refine_words == "none")
+        ply = (out / lane["folder"] / "cloud.ply").read_bytes()
+        assert f"comment refine {refine_words}, ".encode() in ply
+        assert (b"refinement: 7 of 7 frames changed" in ply) is (refine_words == "full")
+        depths.append(read_reconstruction(out / lane["folder"])[0].depth)
+    assert lane["refinement"]["seconds_per_keyframe"] == 2
+    np.testing.assert_allclose(depths[1], 2 * depths[0], rtol=1e-3)

@@ -18,8 +18,8 @@ from app.reconstruction import Keyframe
 from app.refinement.clips import MISSING, auc, pair_errors
 from app.refinement.depth import correct_depth
 from app.refinement.features import FEW
+from app.refinement.outcome import Refinement
 from app.refinement.refine import look, refine
-from app.refinement.result import Refinement
 
 # Towards a corner of the room, from places half a metre apart.
 POSES = np.array(

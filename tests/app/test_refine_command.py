@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from textured_room import TexturedRoom, look
 
 from app.capture._cv2 import cv2
@@ -56,6 +55,10 @@ def test_what_is_written_is_refined(
     assert summary["accuracy"]["pose"]["rotation_deg"] < 1
     assert refinement["accuracy_network"]["pose"]["rotation_deg"] > 3
 
+    page = (tmp_path / "out" / "refinement.html").read_text()
+    assert "3 of 3 (100 %)" in page
+    assert "--refine full" in page
+
     for folder, lines in (
         ("out", [b"refine full, ", b"refinement: 3 of 3"]),
         ("none", [b"refine none, "]),
@@ -80,7 +83,7 @@ def test_ctrl_c_keeps_the_network_s_result(
 
     assert command() == 0
     network = read_reconstruction(tmp_path / "out")
-    monkeypatch.setattr(offline, "refine", interrupt)
+    monkeypatch.setattr(offline, "refine_apart", interrupt)
     capsys.readouterr()
     assert command("--refine", "full") == 0
     assert capsys.readouterr().err.splitlines() == [
@@ -91,42 +94,8 @@ def test_ctrl_c_keeps_the_network_s_result(
         np.testing.assert_array_equal(kept.depth, before.depth)
 
 
-def test_option_is_none_or_full(
+def test_option_is_one_of_three(
     command: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("--refine", "most") == 2
     assert "argument --refine: invalid choice: 'most'" in capsys.readouterr().err
-
-
-def test_frames_are_read_again_in_full(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Those that are gone, and all of a source that is, are the network's images."""
-    full = np.random.default_rng(0).integers(0, 256, (3, 40, 60, 3), np.uint8)
-    for number in (0, 2):
-        cv2.imwrite(str(tmp_path / f"{number}.png"), full[number][..., ::-1])
-    small = np.zeros((20, 30, 3), np.uint8)
-    keyframes = [
-        Keyframe(
-            at, 0.0, name, small, np.eye(3, 4, dtype=np.float32), *[np.ones((1, 1), np.float32)] * 3
-        )
-        for at, name in ((0, "0.png"), (1, "1.png"), (1, "2.png"))
-    ]
-    seen: list[NDArray[np.uint8]] = []
-
-    def look_at(
-        keyframes: list[Keyframe], load: Callable[[Keyframe], NDArray[np.uint8]], **_: object
-    ) -> object:
-        seen[:] = [load(keyframe) for keyframe in keyframes]
-        return offline.kept(keyframes, "seen")
-
-    monkeypatch.setattr(offline, "refine", look_at)
-    offline.refine_run(keyframes, str(tmp_path))
-    for image, expected in zip(seen, (full[0], small, full[2]), strict=True):
-        np.testing.assert_array_equal(image, expected)
-    offline.refine_run(keyframes, None)
-    assert all(image is small for image in seen)
-    assert not capsys.readouterr().err
-    offline.refine_run(keyframes, str(tmp_path / "gone"))
-    assert all(image is small for image in seen)
-    assert "refined with the network's images" in capsys.readouterr().err

@@ -32,6 +32,16 @@ class ViewBar(QToolBar):
             self.modes.addAction(action)
         self.modes.actions()[0].setChecked(True)
         self.modes.triggered.connect(self._on_mode)
+        self.versions = QActionGroup(self)
+        for version, key, text, tip in (
+            ("network", "7", tr("Network"), tr("Cameras and depth as the network has them")),
+            ("refined", "8", tr("Refined"), tr("Cameras and depth that were made exact")),
+            ("both", "9", tr("Both"), tr("The refined scene, with the network's cameras beside")),
+        ):
+            action = self._switch(text, key, tip)
+            action.setData(version)
+            self.versions.addAction(action)
+        self._can_switch = False
         self.follow = self._switch(
             tr("Follow"), "F", tr("Keep looking along with the newest keyframe")
         )
@@ -56,6 +66,7 @@ class ViewBar(QToolBar):
             tr("Reset"), "R", tr("Look at the whole scene again"), view.reset_view
         )
         self._mode = self._menu(self.modes.actions(), tr("How the mouse moves"))
+        self._version = self._menu(self.versions.actions(), tr("Which cameras and depth are shown"))
         self._hide = self._menu(self.masks, tr("Hide points by what they look like"))
         self._lay_out()
         self._connect()
@@ -66,7 +77,7 @@ class ViewBar(QToolBar):
         """All commands, for a menu or a sheet of keys."""
         return [
             self.modes.actions(),
-            [self.follow, self.cameras, self.reset],
+            [self.follow, self.cameras, self.reset, *self.versions.actions()],
             [self.measure, self.box, self.keyframes, self._hide],
             [self.undo, self.redo],
         ]
@@ -80,10 +91,17 @@ class ViewBar(QToolBar):
                     action.setEnabled(active)
         self._refresh()
 
+    def offer_versions(self, can_switch: bool, shown: str) -> None:
+        """Let the user choose which cameras and depth are shown, or not; shown: which are."""
+        self._can_switch = can_switch
+        for action in self.versions.actions():
+            action.setChecked(can_switch and action.data() == shown)
+        self._refresh()
+
     def _lay_out(self) -> None:
         room = QWidget()
         room.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.addActions([self._mode, self.follow, self.cameras])
+        self.addActions([self._mode, self._version, self.follow, self.cameras])
         self.addSeparator()
         self.addActions([self._hide, self.box, self.keyframes, self.measure])
         self.addWidget(room)
@@ -92,7 +110,7 @@ class ViewBar(QToolBar):
             button = self.widgetForAction(action)
             if isinstance(button, QToolButton):
                 button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        for action in (self._mode, self._hide):
+        for action in (self._mode, self._version, self._hide):
             button = self.widgetForAction(action)
             assert isinstance(button, QToolButton)
             button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -128,6 +146,11 @@ class ViewBar(QToolBar):
         count = len(scene.masks)
         self._hide.setText(tr("Hide ({count})").format(count=count) if count else tr("Hide"))
         self._mode.setText(self.modes.checkedAction().text())
+        self._version.setVisible(self._can_switch)
+        for action in self.versions.actions():
+            action.setEnabled(self._active and self._can_switch)
+        if shown := self.versions.checkedAction():
+            self._version.setText(shown.text())
 
     def _switch(self, text: str, key: str, tip: str) -> QAction:
         action = self._command(text, key, tip, None)

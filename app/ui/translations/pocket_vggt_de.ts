@@ -432,6 +432,22 @@
         <translation>Die Quelle beenden und das Aufgenommene fertigstellen</translation>
     </message>
     <message>
+        <source>Refinement report…</source>
+        <translation>Bericht zum Verfeinern …</translation>
+    </message>
+    <message>
+        <source>Write what was refined and why not, as a page</source>
+        <translation>Schreibt, was verfeinert wurde und was warum nicht, als Seite</translation>
+    </message>
+    <message>
+        <source>Refine while capturing</source>
+        <translation>Beim Aufnehmen verfeinern</translation>
+    </message>
+    <message>
+        <source>Make the newest cameras exact beside the run, from the next start on</source>
+        <translation>Die neuesten Kameras neben dem Lauf genau machen, ab dem nächsten Start</translation>
+    </message>
+    <message>
         <source>Record</source>
         <translation>Aufzeichnen</translation>
     </message>
@@ -580,12 +596,36 @@
         <translation>Aufwand</translation>
     </message>
     <message>
+        <source>Cameras and depth as the network has them</source>
+        <translation>Kameras und Tiefe, wie das Netz sie liefert</translation>
+    </message>
+    <message>
+        <source>Refined</source>
+        <translation>Verfeinert</translation>
+    </message>
+    <message>
+        <source>Cameras and depth that were made exact</source>
+        <translation>Kameras und Tiefe, die genau gemacht wurden</translation>
+    </message>
+    <message>
+        <source>Both</source>
+        <translation>Beides</translation>
+    </message>
+    <message>
+        <source>The refined scene, with the network&apos;s cameras beside</source>
+        <translation>Die verfeinerte Szene, daneben die Kameras des Netzes</translation>
+    </message>
+    <message>
         <source>Reset</source>
         <translation>Überblick</translation>
     </message>
     <message>
         <source>How the mouse moves</source>
         <translation>Wie die Maus bewegt</translation>
+    </message>
+    <message>
+        <source>Which cameras and depth are shown</source>
+        <translation>Welche Kameras und welche Tiefe gezeigt werden</translation>
     </message>
     <message>
         <source>Hide points by what they look like</source>
@@ -726,6 +766,10 @@
     <message>
         <source>Version, and what it is built on</source>
         <translation>Version, und worauf es beruht</translation>
+    </message>
+    <message>
+        <source>Make cameras and depth exact by features of the whole frames; paused or at the end</source>
+        <translation>Kameras und Tiefe anhand der Merkmale der ganzen Bilder genau machen; in der Pause oder am Ende</translation>
     </message>
     <message>
         <source>Colours of the window</source>
@@ -1150,6 +1194,10 @@
     <message>
         <source>Write what is shown: points, a surface, COLMAP … (Ctrl+E)</source>
         <translation>Schreiben, was zu sehen ist: Punkte, eine Fläche, COLMAP … (Strg+E)</translation>
+    </message>
+    <message>
+        <source>Refine</source>
+        <translation>Verfeinern</translation>
     </message>
     <message>
         <source>3D view</source>
@@ -1826,6 +1874,66 @@ Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen 
         <translation>Die beiden Rekonstruktionen haben kein Bild gemeinsam: nichts zu vergleichen</translation>
     </message>
     <message>
+        <source>{changed} of {count} frames changed</source>
+        <translation>{changed} von {count} Bildern geändert</translation>
+    </message>
+    <message>
+        <source>{fault}: the network&apos;s result is kept</source>
+        <translation>{fault}: das Ergebnis des Netzes bleibt</translation>
+    </message>
+    <message>
+        <source>the network&apos;s result is kept</source>
+        <translation>das Ergebnis des Netzes bleibt</translation>
+    </message>
+    <message>
+        <source>cancelled</source>
+        <translation>abgebrochen</translation>
+    </message>
+    <message>
+        <source>refinement cannot be started: {reason}</source>
+        <translation>das Verfeinern lässt sich nicht starten: {reason}</translation>
+    </message>
+    <message>
+        <source>refinement ended unexpectedly ({how})</source>
+        <translation>das Verfeinern endete unerwartet ({how})</translation>
+    </message>
+    <message>
+        <source>refinement ended unexpectedly ({how}): {words}</source>
+        <translation>das Verfeinern endete unerwartet ({how}): {words}</translation>
+    </message>
+    <message>
+        <source>refinement failed: {reason}</source>
+        <translation>das Verfeinern ist gescheitert: {reason}</translation>
+    </message>
+    <message>
+        <source>{fault}: the rest is not refined</source>
+        <translation>{fault}: der Rest wird nicht verfeinert</translation>
+    </message>
+    <message>
+        <source>{fault}: refined with the network&apos;s images</source>
+        <translation>{fault}: mit den Bildern des Netzes verfeinert</translation>
+    </message>
+    <message>
+        <source>{fault}: the rest is refined with the network&apos;s images</source>
+        <translation>{fault}: der Rest wird mit den Bildern des Netzes verfeinert</translation>
+    </message>
+    <message>
+        <source>no two frames have matches that one motion explains (at most {most} matches)</source>
+        <translation>in keinen zwei Bildern gehören Punkte durch eine einzige Bewegung zusammen (höchstens {most} Paare)</translation>
+    </message>
+    <message>
+        <source>too little parallax between the frames ({angle} degrees): only the camera turned</source>
+        <translation>zu wenig Parallaxe zwischen den Bildern ({angle} Grad): die Kamera hat sich nur gedreht</translation>
+    </message>
+    <message>
+        <source>the network&apos;s cameras explain {before} of {all} matches set apart, geometry&apos;s {after}</source>
+        <translation>von {all} zurückgelegten Punktpaaren erklären die Kameras des Netzes {before}, die der Geometrie {after}</translation>
+    </message>
+    <message>
+        <source>geometry explains no two frames better than the network</source>
+        <translation>die Geometrie erklärt keine zwei Bilder besser als das Netz</translation>
+    </message>
+    <message>
         <source>No such file or directory</source>
         <translation>Datei oder Ordner nicht gefunden</translation>
     </message>
@@ -1840,6 +1948,34 @@ Video, Tiefe und Export gehen auch ohne. Um die Punktwolke hier zu sehen, einen 
     <message>
         <source>Drag to move this side of the box</source>
         <translation>Ziehen verschiebt diese Seite des Quaders</translation>
+    </message>
+    <message>
+        <source>Refined cameras</source>
+        <translation>Verfeinerte Kameras</translation>
+    </message>
+    <message>
+        <source>The network&apos;s cameras</source>
+        <translation>Kameras des Netzes</translation>
+    </message>
+    <message>
+        <source>Refinement report</source>
+        <translation>Bericht zum Verfeinern</translation>
+    </message>
+    <message>
+        <source>Refining: {percent} %</source>
+        <translation>Verfeinern: {percent} %</translation>
+    </message>
+    <message>
+        <source>Not refined</source>
+        <translation>Nicht verfeinert</translation>
+    </message>
+    <message>
+        <source>Refined: {changed} of {count} cameras</source>
+        <translation>Verfeinert: {changed} von {count} Kameras</translation>
+    </message>
+    <message>
+        <source>, {before} → {after} px off</source>
+        <translation>, Fehler {before} → {after} px</translation>
     </message>
 </context>
 </TS>
