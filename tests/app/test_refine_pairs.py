@@ -67,12 +67,14 @@ def test_unclear_matches_join_the_motion_of_clear_ones() -> None:
 
 @pytest.mark.parametrize("true", [0, 12])
 def test_frame_is_reached_by_few_true_matches_among_many_false(true: int) -> None:
+    """Two frames that are known tell of the same points; a third one follows from the second."""
     rng = np.random.default_rng(0)
     points = rng.uniform([-2, -2, 4], [2, 2, 8], (100, 3))
     turned = np.column_stack([cv2.Rodrigues(np.array([0, 0.2, 0.1]))[0], [0.5, 0.2, 0.3]])
+    moved = points @ turned[:, :3].T + turned[:, 3]
     seen = anywhere(rng, 100)
-    seen[:true] = pixels_of(points[:true] @ turned[:, :3].T + turned[:, 3])
-    features = [features_at(pixels_of(points)), features_at(seen)]
+    seen[:true] = pixels_of(moved[:true])
+    features = [features_at(pixels) for pixels in [pixels_of(points)] * 2 + [seen] * 2]
     known = Observations(
         features=np.arange(100, dtype=np.uint32),
         pixels=features[0].pixels,
@@ -80,14 +82,14 @@ def test_frame_is_reached_by_few_true_matches_among_many_false(true: int) -> Non
         error=np.zeros(100),
         track_length=np.full(100, 2.0),
     )
-    model = Model(Cameras({0: np.eye(3, 4)}, np.full(2, FOCAL)), {0: known})
-    reached = reach(model, features, {(0, 1): numbered(100)})
-    assert (1 in reached.cameras.poses) == bool(true)
-    if true:
-        np.testing.assert_allclose(reached.cameras.poses[1], turned, atol=1e-3)
-        assert set(reached.observations[1].features) >= set(range(true))
-        np.testing.assert_allclose(
-            reached.observations[1].depth[:true],
-            (points[:true] @ turned[:, :3].T + turned[:, 3])[:, 2],
-            rtol=1e-3,
-        )
+    model = Model(
+        Cameras(dict.fromkeys((0, 1), np.eye(3, 4)), np.full(4, FOCAL)), {0: known, 1: known}
+    )
+    pairs = (0, 2), (1, 2), (2, 3)
+    reached = reach(model, features, dict.fromkeys(pairs, numbered(100)))
+    assert set(reached.cameras.poses) == ({0, 1, 2, 3} if true else {0, 1})
+    for position in set(reached.cameras.poses) - {0, 1}:
+        np.testing.assert_allclose(reached.cameras.poses[position], turned, atol=1e-3)
+        observed = reached.observations[position]
+        assert set(observed.features[:true]) == set(range(true))
+        np.testing.assert_allclose(observed.depth[:true], moved[:true, 2], rtol=1e-3)
