@@ -3,7 +3,7 @@
 Estimated by pycolmap; a pair counts only if chance would not make it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from math import comb, log10
 from typing import Any
@@ -36,14 +36,20 @@ _GOOD_PARALLAX = np.radians(8.0)
 
 
 def verify(
-    features: Sequence[Features], matches: Matches, unclear: Matches, focals: Floats
+    features: Sequence[Features],
+    matches: Matches,
+    unclear: Matches,
+    focals: Floats,
+    check: Callable[[], None] = lambda: None,
 ) -> Geometries:
     """The pairs whose matches one motion between two cameras of these focal lengths explains.
 
-    Unclear matches that the motion explains too are added to its inliers.
+    Unclear matches that the motion explains too are added to its inliers. `check` is called
+    before each pair and may raise.
     """
     geometries = {}
     for (i, j), pairs in matches.items():
+        check()
         if len(pairs) < MIN_INLIERS:
             continue
         first, second = (camera(features[k], focals[k]) for k in (i, j))

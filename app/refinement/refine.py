@@ -90,12 +90,12 @@ def _refine(
     def best_model(matches: Matches, guesses: Sequence[Floats], start: float, end: float) -> _Best:
         best = _Best(0.0, None, {})
         for number, focals in enumerate(guesses, 1):
-            check()
-            geometries = verify(features, matches, seen.unclear, focals)
+            geometries = verify(features, matches, seen.unclear, focals, check)
             best.geometries = best.geometries or geometries
             enough = _ENOUGH * sum(
                 support_of_any_lens(found.F, features, pair, held_out[pair])
                 for pair, found in geometries.items()
+                if found.F is not None
             )
             for pair in initial_pairs(features, geometries, _INITIAL_PAIRS):
                 check()
