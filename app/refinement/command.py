@@ -17,6 +17,7 @@ from app.arguments import at_least, program
 from app.capture.frame import Frame
 from app.capture.images import read_image
 from app.engine import Engine, open_bundle
+from app.errors import AppError
 from app.files import json_bytes, write_file
 from app.reconstruction import Keyframe, Reconstructor
 from app.reconstruction.truth import depth_errors
@@ -42,6 +43,8 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     """Run the command; AppError if it cannot be done."""
+    if not arguments.bundles and not arguments.colmap:
+        raise AppError("nothing to measure: give --bundles, --colmap or both")
     clips = {
         (folder, views): load_clips(folder, views)[:: arguments.every]
         for views in arguments.views

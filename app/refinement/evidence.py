@@ -11,7 +11,7 @@ from app.refinement.features import Features, Matches, Pair
 
 TOLERANCE = 2.0
 """Distance (`Features.unit`) from the epipolar line at which a match says nothing any more."""
-MIN_SUPPORT = 3.0
+MIN_SUPPORT = 2.0
 """Matches set apart that must speak for a camera."""
 _HELD_OUT = 0.2
 _SEED = 0

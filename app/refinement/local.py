@@ -14,8 +14,9 @@ from app.geometry import invert_se3
 from app.reconstruction.keyframe import Keyframe
 from app.refinement.evidence import MIN_SUPPORT, split, support
 from app.refinement.features import Features, Matches, Seen, extract, match
-from app.refinement.mapping import grow, initial_pairs, verify
+from app.refinement.mapping import grow
 from app.refinement.outcome import Refinement, kept
+from app.refinement.pairs import initial_pairs, verify
 from app.refinement.refine import network_cameras
 from app.refinement.result import assemble
 

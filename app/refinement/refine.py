@@ -17,8 +17,9 @@ from app.geometry import Floats
 from app.reconstruction.keyframe import Keyframe
 from app.refinement.evidence import MIN_SUPPORT, Cameras, split, support, support_of_any_lens
 from app.refinement.features import FEW, Features, Matches, Seen, extract, match, pairs_to_match
-from app.refinement.mapping import Geometries, Model, grow, initial_pairs, verify
+from app.refinement.mapping import Model, grow
 from app.refinement.outcome import Refinement, kept
+from app.refinement.pairs import Geometries, initial_pairs, verify
 from app.refinement.resection import reach
 from app.refinement.result import assemble, network_scale
 
@@ -89,12 +90,12 @@ def _refine(
     def best_model(matches: Matches, guesses: Sequence[Floats], start: float, end: float) -> _Best:
         best = _Best(0.0, None, {})
         for number, focals in enumerate(guesses, 1):
-            check()
-            geometries = verify(features, matches, seen.unclear, focals)
+            geometries = verify(features, matches, seen.unclear, focals, check)
             best.geometries = best.geometries or geometries
             enough = _ENOUGH * sum(
                 support_of_any_lens(found.F, features, pair, held_out[pair])
                 for pair, found in geometries.items()
+                if found.F is not None
             )
             for pair in initial_pairs(features, geometries, _INITIAL_PAIRS):
                 check()
@@ -117,8 +118,6 @@ def _refine(
         # One lens took all: what a part tells of it holds for the whole.
         guesses = [best.model.cameras.focals] if best.model else guesses
         best = best_model(used, guesses, 0.6, 0.9)
-    if best.model is not None:
-        best.model = reach(best.model, features, used)
     if best.model is None:
         return kept(keyframes, _why_no_model(seen.matches, best.geometries))
     if best.score < max(MIN_SUPPORT, _BETTER * sum(before.values())):
@@ -127,7 +126,10 @@ def _refine(
             f"the network's cameras explain {sum(before.values()):.0f} of "
             f"{sum(map(len, held_out.values()))} matches set apart, geometry's {best.score:.0f}",
         )
-    return assemble(keyframes, features, held_out, network, best.model, best.geometries)
+    model = reach(best.model, features, used)
+    with_unclear = {pair: np.concatenate([used[pair], seen.unclear[pair]]) for pair in used}
+    model = reach(model, features, with_unclear)
+    return assemble(keyframes, features, held_out, network, model, best.geometries)
 
 
 def look(

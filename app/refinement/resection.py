@@ -7,11 +7,13 @@ fits a wrong camera by chance a hundred times less often than a wrong epipolar l
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.geometry import Floats, invert_se3, transform_points
 from app.refinement._pycolmap import pycolmap
 from app.refinement.features import Features, Matches
-from app.refinement.mapping import Model, Observations, by_chance, camera
+from app.refinement.mapping import Model, Observations
+from app.refinement.pairs import by_chance, camera
 
 # Of a point, in `Features.unit`.
 _MAX_ERROR = 4.0
@@ -22,10 +24,8 @@ _CHANCE = -3.0
 
 def reach(model: Model, features: list[Features], matches: Matches) -> Model:
     """The model with cameras for more frames, where points that it has leave no doubt of them."""
-    poses = dict(model.cameras.poses)
-    observations = dict(model.observations)
     for position in range(len(features)):
-        if position in poses:
+        if position in model.cameras.poses:
             continue
         numbers, points, length = _points_of(position, model, features, matches)
         focal = float(model.cameras.focals[position])
@@ -33,26 +33,32 @@ def reach(model: Model, features: list[Features], matches: Matches) -> Model:
         found = _resect(features[position], focal, pixels, points)
         if found is None:
             continue
-        pose, inliers = found
-        poses[position] = pose
+        pose, fitting = found
+        # Several frames may tell of one feature.
+        inliers = np.flatnonzero(fitting)
+        inliers = inliers[np.unique(numbers[inliers], return_index=True)[1]]
         seen = transform_points(pose, points[inliers])
         size = np.array(features[position].size[::-1])
         projected = focal * seen[:, :2] / seen[:, 2:] + size / 2
-        observations[position] = Observations(
+        observed = Observations(
             features=numbers[inliers],
             pixels=pixels[inliers],
             depth=seen[:, 2],
             error=np.linalg.norm(projected - pixels[inliers], axis=1),
             track_length=length[inliers] + 1,
         )
-    return Model(replace(model.cameras, poses=poses), observations)
+        poses = {**model.cameras.poses, position: pose}
+        model = Model(
+            replace(model.cameras, poses=poses), {**model.observations, position: observed}
+        )
+    return model
 
 
 def _points_of(
     position: int, model: Model, features: list[Features], matches: Matches
-) -> tuple[Floats, Floats, Floats]:
+) -> tuple[NDArray[np.uint32], Floats, Floats]:
     """Numbers [N] of a frame's features, the points [N,3] of their matches, track lengths [N]."""
-    numbers = [np.empty(0, np.uint32)]
+    numbers: list[NDArray[np.uint32]] = [np.empty(0, np.uint32)]
     points: list[Floats] = [np.empty((0, 3))]
     lengths: list[Floats] = [np.empty(0)]
     for pair, pairs in matches.items():
@@ -74,7 +80,7 @@ def _points_of(
 
 def _resect(
     features: Features, focal: float, pixels: Floats, points: Floats
-) -> tuple[Floats, Floats] | None:
+) -> tuple[Floats, NDArray[np.bool_]] | None:
     """Camera-from-world [3,4] and which of the points [N] it sees, if that is not mere chance."""
     if len(points) < _MIN_INLIERS:
         return None

@@ -19,8 +19,9 @@ from app.refinement.evidence import (
     support,
 )
 from app.refinement.features import Features, Matches, Pair
-from app.refinement.mapping import MIN_PARALLAX, Geometries, Model, pair_cameras
+from app.refinement.mapping import Model
 from app.refinement.outcome import FrameReport, Refinement, kept
+from app.refinement.pairs import MIN_PARALLAX, Geometries, pair_cameras
 
 
 def network_scale(keyframe: Keyframe, features: Features) -> float:

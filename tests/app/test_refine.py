@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
-from textured_room import SIZE, TexturedRoom, look
+from textured_room import SIZE, TexturedRoom
+from textured_room import look as look_from
 
 from app.capture._cv2 import cv2
 from app.cli import BAD_INPUT, main
@@ -17,10 +18,8 @@ from app.geometry import invert_se3, pose_errors
 from app.reconstruction import Keyframe
 from app.refinement.clips import MISSING, auc, pair_errors
 from app.refinement.depth import correct_depth
-from app.refinement.features import Features
-from app.refinement.mapping import verify
-from app.refinement.refine import refine
-from app.refinement.result import Refinement
+from app.refinement.outcome import Refinement
+from app.refinement.refine import look, refine
 
 FEW = 5
 """In place of the 8 of which all pairs are matched: ten frames take twice as long as seven."""
@@ -28,7 +27,7 @@ FEW = 5
 # Towards a corner of the room, from places half a metre apart.
 POSES = np.array(
     [
-        look(0.7 + turn, np.array([x, y, z]))
+        look_from(0.7 + turn, np.array([x, y, z]))
         for turn, x, y, z in ((0, 0, 0, 0), (-0.1, 0.5, 0.05, -0.1), (0.1, -0.3, 0, 0.4))
     ]
 )
@@ -148,7 +147,9 @@ def test_more_frames_than_all_pairs_are_matched_of(
     """The lens is found on a stretch of them; the first one stays, even if it has no features."""
     for name in ("features", "refine"):
         monkeypatch.setattr(import_module(f"app.refinement.{name}"), "FEW", FEW)
-    poses = [look(0.7 + 0.04 * k, np.array([0.5 - 0.12 * k, 0, 0.05 * k])) for k in range(FEW + 2)]
+    poses = [
+        look_from(0.7 + 0.04 * k, np.array([0.5 - 0.12 * k, 0, 0.05 * k])) for k in range(FEW + 2)
+    ]
     given = [keyframe(room, pose, k, 0.1 * k, focal=1.5) for k, pose in enumerate(poses)]
     given[0].image[:] = 128
     refined = refine(given)
@@ -180,7 +181,7 @@ def test_images_without_clear_features_change_nothing(
 
 
 def test_pure_rotation_changes_nothing(room: TexturedRoom) -> None:
-    given = [keyframe(room, look(0.7 + 0.15 * k), k, 0.3 * k) for k in range(3)]
+    given = [keyframe(room, look_from(0.7 + 0.15 * k), k, 0.3 * k) for k in range(3)]
     assert_kept(refine(given), given, "parallax")
 
 
@@ -193,7 +194,7 @@ def test_object_that_moves_in_half_of_the_view_makes_nothing_worse(room: Texture
     """Smooth motions of two halves can look like one camera's: then evidence cannot tell."""
     given = wrong_keyframes(room)
     for k, shift in zip(given, ([0, 0, 0], [0, 0.5, 0], [0.4, -0.3, 0]), strict=True):
-        other = room.render(look(-2.0, np.array(shift)))[0]
+        other = room.render(look_from(-2.0, np.array(shift)))[0]
         k.image[:, SIZE[1] // 2 :] = other[:, SIZE[1] // 2 :]
     assert rotation_error(refine(given).keyframes) <= rotation_error(given)
 
@@ -213,26 +214,21 @@ def test_depth_is_not_corrected_through_points_that_say_nothing() -> None:
     assert correct_depth(depth, pixels[:10], np.full(10, 3.0)) is None
 
 
-def test_two_motions_that_one_camera_cannot_make_leave_no_pair() -> None:
-    rng = np.random.default_rng(0)
-    size, focal = (400, 500), 400.0
-    points = rng.uniform([-2, -2, 4], [2, 2, 8], (240, 3))
-    moves = np.where(np.arange(240)[:, None] < 120, [1.0, 0, 0], [0, 1.0, 1.0])
-    seen = [points, points + moves]
-    features = [
-        Features(focal * p[:, :2] / p[:, 2:] + [250, 200], np.zeros((240, 128), np.float32), size)
-        for p in seen
-    ]
-    pairs = np.tile(np.arange(240, dtype=np.uint32)[:, None], 2)
-    focals = np.full(2, focal)
-    unclear = {(0, 1): np.empty((0, 2), np.uint32)}
-    assert not verify(features, {(0, 1): pairs}, unclear, focals)
-    assert (0, 1) in verify(features, {(0, 1): pairs[:120]}, unclear, focals)
+def test_features_are_looked_for_once_for_all_networks(room: TexturedRoom) -> None:
+    given = wrong_keyframes(room)
+    seen = look(given, lambda keyframe: keyframe.image)
+
+    def unread(keyframe: Keyframe) -> NDArray[np.uint8]:
+        raise AssertionError
+
+    assert rotation_error(refine(given, unread, seen=seen).keyframes) < 0.5
 
 
 def test_command_says_in_one_line_what_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main(["refine-bench", str(tmp_path)]) == BAD_INPUT
+    assert "--bundles, --colmap or both" in capsys.readouterr().err
     assert main(["refine-bench", str(tmp_path), "--bundles", "none"]) == BAD_INPUT
     assert capsys.readouterr().err.splitlines() == [
         f"error: {tmp_path} has no cameras.json and clips.json to measure on"
