@@ -15,6 +15,7 @@ from app.paging import page_out, paged
 
 @pytest.fixture(autouse=True)
 def store(monkeypatch: pytest.MonkeyPatch) -> paging._Store:
+    page_out()  # so that arrays of other tests do not count
     monkeypatch.setattr(paging, "_store", paging._Store())
     return paging._store
 

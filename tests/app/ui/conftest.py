@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PySide6.QtCore import QEvent, QEventLoop, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMainWindow
 
 from app.capture import open_source
 from app.engine import Bundle, EngineError, Prediction
@@ -155,11 +155,15 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
 
 @pytest.fixture(autouse=True)
 def _no_widgets_left() -> Iterator[None]:
-    """Python keeps windows that are closed, and each one makes the next style take longer."""
+    """Python keeps windows that are closed, and each one makes the next style take longer.
+
+    Popups are left to the widgets that own them: Qt crashes when both delete them.
+    """
     yield
     for widget in QApplication.topLevelWidgets():
-        widget.deleteLater()
-    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        if isinstance(widget, QMainWindow):
+            widget.deleteLater()
+            QApplication.sendPostedEvents(widget, QEvent.Type.DeferredDelete)
 
 
 @pytest.fixture
