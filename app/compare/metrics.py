@@ -19,6 +19,7 @@ from app.errors import AppError
 from app.geometry import Floats, Sim3, invert_se3, rotation_angle, umeyama
 from app.reconstruction import Keyframe
 from app.reconstruction.align import align_window, average_rotations
+from app.refinement.outcome import known_median
 
 Map = NDArray[np.float32]
 
@@ -114,7 +115,7 @@ def difference(
         depth_percent=100 * float(np.mean(values)) if len(values) else np.nan,
         depth_median_percent=_percentile(values, 50),
         depth_p90_percent=_percentile(values, 90),
-        point_percent=_median(points),
+        point_percent=known_median(points),
         depth_scale=scale,
         pose=pose,
         together=together,
@@ -204,8 +205,3 @@ def _extrinsics(keyframes: Sequence[Keyframe]) -> Floats:
 
 def _percentile(fractions: Floats, percent: float) -> float:
     return 100 * float(np.percentile(fractions, percent)) if len(fractions) else np.nan
-
-
-def _median(values: Sequence[float]) -> float:
-    known = [value for value in values if not np.isnan(value)]
-    return float(np.median(known)) if known else np.nan

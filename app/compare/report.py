@@ -20,7 +20,7 @@ from app.compare.report_plots import (
     trajectory_figure,
 )
 from app.compare.report_refinement import refinement_section
-from app.compare.report_style import STYLE
+from app.compare.report_style import page
 from app.compare.report_tables import (
     COST_WORDS,
     FigureRow,
@@ -63,13 +63,8 @@ def report_page(comparison: Comparison, command: str = "") -> str:
     if any(lane.refinement for lane in comparison.lanes):
         sections.insert(-1, ("Refinement", _refinements(comparison)))
     body = "\n".join(f"<section><h2>{escape(h)}</h2>{content}</section>" for h, content in sections)
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n"
-        f"<body><h1>{escape(_capital(title))}</h1>{_lead(comparison)}{_findings(comparison)}"
-        f"{_notes(comparison.notes)}\n{body}</body></html>\n"
-    )
+    lead = f"{_lead(comparison)}{_findings(comparison)}{_notes(comparison.notes)}"
+    return page(title, f"<h1>{escape(_capital(title))}</h1>{lead}\n{body}")
 
 
 def findings(comparison: Comparison) -> list[str]:

@@ -8,10 +8,10 @@ from html import escape
 
 import numpy as np
 
-from app.compare.report_style import STYLE
+from app.compare.report_style import page
 from app.compare.report_tables import number, plain_table
 from app.compare.svg import COLORS, Plot, legend, top
-from app.refinement.outcome import FrameReport, Refinement
+from app.refinement.outcome import FrameReport, Refinement, known_median
 
 _SIZE = (370, 240)
 _BINS = 12
@@ -36,13 +36,10 @@ def refinement_page(refinement: Refinement, seconds: float, source: str, command
     """A page of its own; command: the line that makes the same from a shell, "" for none."""
     title = f"Refinement of {source}"
     again = f"<section><h2>How this was made</h2><pre>{escape(command)}</pre></section>"
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>"
-        f"<h1>{escape(title)}</h1><section><h2>Quality</h2>"
-        f"{refinement_section(refinement, seconds)}</section>"
-        f"{again if command else ''}</body></html>\n"
+    quality = f"<h2>Quality</h2>{refinement_section(refinement, seconds)}"
+    return page(
+        title,
+        f"<h1>{escape(title)}</h1><section>{quality}</section>{again if command else ''}",
     )
 
 
@@ -50,19 +47,18 @@ def _figures(frames: Sequence[FrameReport], seconds: float) -> str:
     def share(count: int) -> str:
         return f"{count} of {len(frames)} ({100 * count / len(frames):.0f} %)"
 
-    errors = [
-        f"{number(_median([getattr(f, name) for f in frames]))} px"
-        for name in ("error_before", "error_after")
-    ]
+    def median(name: str) -> str:
+        return number(known_median([getattr(frame, name) for frame in frames]))
+
     return plain_table(
         [
             ("Cameras changed", share(sum(frame.changed for frame in frames))),
             ("Depth changed", share(sum(frame.depth_changed for frame in frames))),
-            ("Error before, median", errors[0]),
-            ("Error after, median", errors[1]),
-            ("Matches set apart, median a frame", number(_median([f.held_out for f in frames]))),
-            ("Points a frame, median", number(_median([f.points for f in frames]))),
-            ("Length of tracks, median", number(_median([f.track_length for f in frames]))),
+            ("Error before, median", f"{median('error_before')} px"),
+            ("Error after, median", f"{median('error_after')} px"),
+            ("Matches set apart, median a frame", median("held_out")),
+            ("Points a frame, median", median("points")),
+            ("Length of tracks, median", median("track_length")),
             ("Processor time a keyframe", f"{number(seconds / len(frames))} s"),
         ]
     )
@@ -115,8 +111,3 @@ def _tracks(frames: Sequence[FrameReport]) -> str:
     plot = Plot((2, float(edges[-1])), (0, top(counts)), "mean length of tracks", "frames", _SIZE)
     plot.bars(edges[:-1], edges[1:], counts, [f"{count} frames" for count in counts])
     return f"<figure>{plot.svg('Frames by length of tracks')}</figure>"
-
-
-def _median(values: Sequence[float]) -> float:
-    known = [value for value in values if np.isfinite(value)]
-    return float(np.median(known)) if known else np.nan

@@ -1,4 +1,6 @@
-"""How the report looks: one font, aligned figures, thin rules, on a screen and on paper."""
+"""How reports look: one font, aligned figures, thin rules, on a screen and on paper."""
+
+from html import escape
 
 STYLE = """
 :root { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial,
@@ -45,3 +47,12 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .82rem; backgro
   h2 { break-after: avoid } figure, tr, .maps, h3 { break-inside: avoid }
 }
 """
+
+
+def page(title: str, body: str) -> str:
+    """One HTML page that needs nothing else; title: as text, body: as HTML."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>{body}</body></html>\n"
+    )

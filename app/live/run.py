@@ -1,7 +1,6 @@
 """One run: a source through one or several models at once."""
 
 import sys
-import textwrap
 import threading
 import traceback
 from collections import Counter
@@ -13,7 +12,7 @@ from typing import Any, Protocol
 
 from app.capture import Decision, Frame, FrameSource, open_source
 from app.engine import Bundle, Engine, open_bundle
-from app.errors import AppError
+from app.errors import AppError, exception_words
 from app.live.events import Beginning, Growth, Listener
 from app.live.lane import Lane
 from app.live.reader import Reader
@@ -164,8 +163,7 @@ class LiveRun:
             self._fail(AppError(f"{error.filename or 'system'}: {error.strerror or error}"))
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
-            what = textwrap.shorten(f"{type(error).__name__}: {error}", 200)
-            self._fail(AppError(f"internal error: {what}"))
+            self._fail(AppError(f"internal error: {exception_words(error)}"))
         finally:
             self._listener.ended()
 

@@ -13,6 +13,8 @@ TOLERANCE = 2.0
 """Distance (`Features.unit`) from the epipolar line at which a match says nothing any more."""
 MIN_SUPPORT = 2.0
 """Matches set apart that must speak for a camera."""
+# How many more matches set apart must speak for geometry's cameras than for the network's.
+_BETTER = 1.1
 _HELD_OUT = 0.2
 _SEED = 0
 
@@ -46,6 +48,11 @@ def support(cameras: Cameras, features: Sequence[Features], matches: Matches) ->
         error, in_front = epipolar_errors(cameras, features, pair, pairs)
         scores[pair] = _score(error[in_front], features[pair[0]])
     return scores
+
+
+def explains_more(score: float, before: float) -> bool:
+    """Whether the matches set apart speak for geometry's cameras, and not for the network's."""
+    return score >= max(MIN_SUPPORT, _BETTER * before)
 
 
 def support_of_any_lens(

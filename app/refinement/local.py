@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.geometry import invert_se3
 from app.reconstruction.keyframe import Keyframe
-from app.refinement.evidence import MIN_SUPPORT, split, support
+from app.refinement.evidence import explains_more, split, support
 from app.refinement.features import Features, Matches, Seen, extract, match
 from app.refinement.mapping import grow
 from app.refinement.outcome import Refinement, kept
@@ -21,7 +21,6 @@ from app.refinement.refine import network_cameras
 from app.refinement.result import assemble
 
 _FEATURES = 1200
-_BETTER = 1.1
 # By how much the focal length may be another than the network's.
 _FOCAL = 1.25
 # And how far the ways between the cameras may turn: beyond that one of both is wrong, and a few
@@ -78,7 +77,7 @@ def _refine(keyframes: Sequence[Keyframe], seen: Seen) -> Refinement:
         return kept(keyframes, "too little parallax to tell the focal length")
     before = sum(support(network, features, held_out).values())
     score = sum(support(model.cameras, features, held_out).values())
-    if score < max(MIN_SUPPORT, _BETTER * before):
+    if not explains_more(score, before):
         return kept(keyframes, "the cameras explain the matches set apart as they are")
     refinement = assemble(keyframes, features, held_out, network, model, geometries)
     if _turned_ways(keyframes, refinement.keyframes) > _OTHER_WAY:

@@ -39,6 +39,12 @@ class Refinement:
     reason: str
 
 
+def known_median(values: Sequence[float]) -> float:
+    """Median of those values that are not NaN; NaN of none."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.median(known)) if known else np.nan
+
+
 def kept(keyframes: Sequence[Keyframe], reason: str) -> Refinement:
     """The network's result as it is, for one reason."""
     return Refinement(list(keyframes), [FrameReport(False, reason) for _ in keyframes], reason)

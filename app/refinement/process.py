@@ -16,7 +16,7 @@ from app.child import KILLED, child_command, child_environment, exit_words
 from app.errors import AppError
 from app.reconstruction.keyframe import Keyframe
 from app.refinement.messages import Message, pack_keyframes, receive, send, unpack_refinement
-from app.refinement.outcome import Refinement, kept
+from app.refinement.outcome import Refinement, kept, known_median
 
 KEPT = ": the network's result is kept"
 CANCELLED = f"cancelled{KEPT}"
@@ -47,9 +47,9 @@ class RefinedRun:
         return {
             "reason": self.refinement.reason,
             "share_changed": sum(frame.changed for frame in frames) / len(frames),
-            "error_before": _median([frame.error_before for frame in frames]),
-            "error_after": _median([frame.error_after for frame in frames]),
-            "track_length": _median([frame.track_length for frame in frames]),
+            "error_before": known_median([frame.error_before for frame in frames]),
+            "error_after": known_median([frame.error_after for frame in frames]),
+            "track_length": known_median([frame.track_length for frame in frames]),
             "depth_changed": sum(frame.depth_changed for frame in frames),
             "seconds_per_keyframe": self.seconds / len(frames),
             "frames": [asdict(frame) for frame in frames],
@@ -204,8 +204,3 @@ def refine_apart(
     finally:
         if process:
             process.close()
-
-
-def _median(values: Sequence[float]) -> float:
-    known = [value for value in values if not np.isnan(value)]
-    return float(np.median(known)) if known else np.nan

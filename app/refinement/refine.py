@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from app.geometry import Floats
 from app.reconstruction.keyframe import Keyframe
-from app.refinement.evidence import MIN_SUPPORT, Cameras, split, support, support_of_any_lens
+from app.refinement.evidence import Cameras, explains_more, split, support, support_of_any_lens
 from app.refinement.features import FEW, Features, Matches, Seen, extract, match, pairs_to_match
 from app.refinement.mapping import Model, grow
 from app.refinement.outcome import Refinement, kept
@@ -31,8 +31,6 @@ _INITIAL_PAIRS = 2
 # No other guess is tried if all frames together explain so much of what pairs, each with lenses
 # of its own, do.
 _ENOUGH = 0.95
-# How many more matches set apart must speak for geometry's cameras than for the network's.
-_BETTER = 1.1
 
 
 class _Cancelled(Exception):
@@ -120,7 +118,7 @@ def _refine(
         best = best_model(used, guesses, 0.6, 0.9)
     if best.model is None:
         return kept(keyframes, _why_no_model(seen.matches, best.geometries))
-    if best.score < max(MIN_SUPPORT, _BETTER * sum(before.values())):
+    if not explains_more(best.score, sum(before.values())):
         return kept(
             keyframes,
             f"the network's cameras explain {sum(before.values()):.0f} of "

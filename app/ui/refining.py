@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 
 from PySide6.QtCore import QObject, Signal
 
+from app.errors import exception_words
 from app.reconstruction import Keyframe, fuse_keyframes
 from app.refinement.outcome import kept
 from app.refinement.process import (
@@ -82,8 +82,7 @@ class Refining(QObject):
                 reason = CANCELLED if stop.is_set() else ""
             except Exception as error:
                 traceback.print_exc(file=sys.stderr)
-                what = textwrap.shorten(f"{type(error).__name__}: {error}", 200)
-                reason = f"internal error: {what}{KEPT}"
+                reason = f"internal error: {exception_words(error)}{KEPT}"
             if reason:
                 run, packed = RefinedRun(kept(keyframes, reason), 0.0), {}
             self._done.emit(stop, Refined(run, packed))

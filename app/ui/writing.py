@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 import threading
 import traceback
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from app.errors import AppError
+from app.errors import AppError, exception_words
 from app.ui.faults import fault_line
 from app.ui.texts import sentence, tr
 
@@ -67,8 +66,9 @@ class BackgroundWriter(QObject):
             )
         except Exception as fault:
             traceback.print_exc(file=sys.stderr)
-            what = textwrap.shorten(f"{type(fault).__name__}: {fault}", 200)
-            return tr("{path} could not be written: {reason}").format(path=place, reason=what)
+            return tr("{path} could not be written: {reason}").format(
+                path=place, reason=exception_words(fault)
+            )
         return ""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from PySide6.QtCore import QEvent, QEventLoop, QTimer
+from PySide6.QtCore import QEvent, QEventLoop, QLocale, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMainWindow
 
@@ -164,6 +164,15 @@ def _no_widgets_left() -> Iterator[None]:
         if isinstance(widget, QMainWindow):
             widget.deleteLater()
             QApplication.sendPostedEvents(widget, QEvent.Type.DeferredDelete)
+
+
+@pytest.fixture
+def german(qt: QApplication) -> Iterator[None]:
+    before = QLocale()
+    use_language(qt, "de")
+    yield
+    use_language(qt, "en")
+    QLocale.setDefault(before)
 
 
 @pytest.fixture

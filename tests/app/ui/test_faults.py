@@ -2,30 +2,17 @@
 
 import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from PySide6.QtCore import QLocale
 from PySide6.QtWidgets import QApplication
 
 from app.capture import SourceError
 from app.ui.faults import FAULTS, fault_line
 from app.ui.hints import fault_words
-from app.ui.languages import use_language
 from app.ui.texts import localized, number, significant
 
 APP = Path(__file__).parents[3] / "app"
 OF_THE_SYSTEM = FAULTS[-3:]
-
-
-@pytest.fixture
-def german(qt: QApplication) -> Iterator[None]:
-    before = QLocale()
-    use_language(qt, "de")
-    yield
-    use_language(qt, "en")
-    QLocale.setDefault(before)
 
 
 def test_every_line_is_one_that_the_program_says() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PySide6.QtCore import QLocale
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
 
 from app.reconstruction import Keyframe
 from app.refinement.outcome import FrameReport, Refinement
 from app.refinement.process import CANCELLED, RefinedRun, RefineError, RefineProcess, kept
 from app.ui.controls import State
-from app.ui.languages import use_language
 from app.ui.window import MainWindow
 
 SHIFT = 0.25
@@ -81,15 +78,6 @@ def window(driver: Any, process: Process) -> MainWindow:
     window: MainWindow = driver.window
     window.refinement.refining._start = lambda: process  # type: ignore[assignment, return-value]
     return window
-
-
-@pytest.fixture
-def german(qt: QApplication) -> Iterator[None]:
-    before = QLocale()
-    use_language(qt, "de")
-    yield
-    use_language(qt, "en")
-    QLocale.setDefault(before)
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
