@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from app.arguments import add_fuse, add_loops, add_windows, at_least, program
+from app.arguments import add_fuse, add_loops, add_refine, add_windows, at_least, program
 from app.bench.measurement import Measurement, Meter, loop_summary, memory_growth
 from app.bench.played import PlayedSource
 from app.capture import FrameSource, open_source
@@ -19,6 +19,9 @@ from app.engine import open_bundle
 from app.errors import AppError
 from app.files import json_bytes, write_file
 from app.live import Beginning, LiveRun, latency_percentiles
+from app.reconstruction import Keyframe
+from app.reconstruction.truth import Accuracy, find_truth
+from app.refinement.offline import refine_run
 
 FOLDER_RATE = 30
 """Frames a second of images that have no times of their own."""
@@ -45,6 +48,7 @@ def add_parser(commands: Any) -> None:
     add_windows(command)
     add_loops(command)
     add_fuse(command)
+    add_refine(command)
     add(
         "--window",
         action="store_true",
@@ -55,6 +59,8 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     """Run the command; AppError or OSError if it cannot be done."""
+    if arguments.window and arguments.refine == "local":
+        raise AppError("--window measures without --refine local")
     results = [_measure(arguments, Path(bundle)) for bundle in arguments.bundles]
     for result in results:
         print("\n".join(_lines(result)), end="\n\n", flush=True)
@@ -92,11 +98,18 @@ def _measure(arguments: argparse.Namespace, path: Path) -> Measurement:
         from app.bench import window
 
         window.prepare()
-        window.measure(arguments.source, path, play, Meter(result), arguments.views)
+        meter = Meter(result)
+        window.measure(arguments.source, path, play, meter, arguments.views)
+        keyframes = meter.keyframes
     else:
-        _run_without_window(arguments, path, play, result)
+        keyframes = _run_without_window(arguments, path, play, result)
     if played:
         result.missed, result.decode = played[0].missed, played[0].decode
+    if arguments.refine == "full" and keyframes:
+        refined = refine_run(keyframes, arguments.source)
+        result.refined = refined.document
+        if truth := find_truth(arguments.source):
+            result.refined_accuracy = truth.compare(refined.refinement.keyframes)
     return result
 
 
@@ -105,7 +118,7 @@ def _run_without_window(
     path: Path,
     play: Callable[[str, Callable[[str], None]], FrameSource],
     result: Measurement,
-) -> None:
+) -> Sequence[Keyframe]:
     label = f"{result.bundle.name} {result.bundle.precision}"
     with tqdm(desc=label, unit=" frames", disable=None, leave=False, file=sys.stderr) as bar:
 
@@ -117,15 +130,17 @@ def _run_without_window(
                 super().frame_ready()
                 bar.update(live.frames - bar.n)
 
+        meter = Shown(result)
         live = LiveRun(
             arguments.source,
             [path],
-            Shown(result),
+            meter,
             views=arguments.views,
             overlap=arguments.overlap,
             threads=arguments.threads,
             fuse=arguments.fuse,
             loops=arguments.loops,
+            refine_newest=arguments.refine == "local",
             open_source=play,
         )
         live.start()
@@ -136,6 +151,10 @@ def _run_without_window(
     result.frames, result.refused = live.frames, live.refused
     if live.engines:
         result.base_memory = live.engines[0].base_memory
+    if live.refiner and meter.keyframes:
+        each = live.refiner.seconds / len(meter.keyframes)
+        result.refined = {"reason": live.refiner.reason, "seconds_per_keyframe": each}
+    return meter.keyframes
 
 
 def _lines(result: Measurement) -> list[str]:
@@ -159,12 +178,14 @@ def _lines(result: Measurement) -> list[str]:
         f"{growth.per_keyframe:+.2f} MB a keyframe, of which {result.keyframe_bytes / 1e6:.2f} are "
         "its picture, depth and confidence",
     ]
-    if accuracy := result.accuracy:
-        depth = f"{accuracy.depth.abs_rel:.3f}" if accuracy.depth else "n/a"
+    if result.accuracy:
+        lines.append(f"  accuracy   {_accuracy(result.accuracy)}")
+    if refined := result.refined:
         lines.append(
-            f"  accuracy   trajectory {accuracy.pose.ate_percent:.1f} %, rotation "
-            f"{accuracy.pose.rotation_deg:.1f} deg, depth AbsRel {depth}"
+            f"  refinement {refined['reason']}, {refined['seconds_per_keyframe']:.2f} s a keyframe"
         )
+    if result.refined_accuracy:
+        lines.append(f"    refined  {_accuracy(result.refined_accuracy)}")
     if result.loop:
         for name, turns in (
             ("event loop", result.loop),
@@ -179,6 +200,14 @@ def _lines(result: Measurement) -> list[str]:
         lines += [f"    late in  {text}" for text in held[:6]]
     lines += [f"  warning    {text}" for text in result.warnings]
     return lines
+
+
+def _accuracy(accuracy: Accuracy) -> str:
+    depth = f"{accuracy.depth.abs_rel:.3f}" if accuracy.depth else "n/a"
+    return (
+        f"trajectory {accuracy.pose.ate_percent:.1f} %, rotation "
+        f"{accuracy.pose.rotation_deg:.1f} deg, depth AbsRel {depth}"
+    )
 
 
 def _row(name: str, values: dict[str, float]) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from app.engine import Bundle
 from app.errors import AppError
 from app.live import Growth, StageTimes, Subscriber, latency_percentiles, resident_memory
+from app.reconstruction import Keyframe
 from app.reconstruction.truth import Accuracy
 
 MEMORY_INTERVAL = 0.5
@@ -32,9 +33,10 @@ class Measurement:
 
     latency: from the choice of each keyframe to its points; stages: of each window of views;
     memory: of this process; keyframe_bytes: of a keyframe's picture, depth and confidence;
-    loop: turns of the window's event loop; loop_work: of these, the processor time of its thread;
-    idle_loop: turns of a loop with nothing to do in a process beside it; held_up_by: what the loop
-    was in while it was late, as shares of that time.
+    refined: what refining the keyframes did, as RefinedRun.document has it; refined_accuracy: what
+    came of it; loop: turns of the window's event loop; loop_work: of these, the processor time of
+    its thread; idle_loop: turns of a loop with nothing to do in a process beside it; held_up_by:
+    what the loop was in while it was late, as shares of that time.
     """
 
     bundle: Bundle
@@ -51,6 +53,8 @@ class Measurement:
     memory: list[MemoryLook] = field(default_factory=list)
     keyframe_bytes: int = 0
     accuracy: Accuracy | None = None
+    refined: dict[str, Any] | None = None
+    refined_accuracy: Accuracy | None = None
     warnings: list[str] = field(default_factory=list)
     failure: str = ""
     loop: list[float] = field(default_factory=list)
@@ -89,6 +93,8 @@ class Measurement:
             "memory_mb_per_keyframe": growth.per_keyframe,
             "keyframe_bytes": self.keyframe_bytes,
             "accuracy": asdict(self.accuracy) if self.accuracy else None,
+            "refinement": self.refined,
+            "refined_accuracy": asdict(self.refined_accuracy) if self.refined_accuracy else None,
             "warnings": self.warnings,
             "failure": self.failure or None,
             "event_loop_seconds": loop_summary(self.loop),
@@ -99,10 +105,11 @@ class Measurement:
 
 
 class Meter(Subscriber):
-    """Listens to a run and writes down what it measures."""
+    """Listens to a run and writes down what it measures; keyframes: what it came to."""
 
     def __init__(self, measurement: Measurement) -> None:
         self.result = measurement
+        self.keyframes: Sequence[Keyframe] = ()
         self._start = time.perf_counter()
 
     def frame_ready(self) -> None:
@@ -119,7 +126,8 @@ class Meter(Subscriber):
         self.result.latency += latencies
         if growth.update.windows:
             self.result.stages.append(growth.stages)
-        self.result.keyframes = len(growth.keyframes)
+        self.keyframes = growth.keyframes
+        self.result.keyframes = len(self.keyframes)
         newest = growth.keyframes[-1]
         arrays = (newest.image, newest.depth, newest.confidence)
         self.result.keyframe_bytes = sum(array.nbytes for array in arrays)

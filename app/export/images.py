@@ -24,23 +24,30 @@ def write_png(path: Path, image: NDArray[np.uint8] | NDArray[np.uint16]) -> None
     write_file(path, cv2.imencode(".png", image)[1].tobytes())
 
 
-def color_depth(depth: NDArray[np.float32], near: float, far: float) -> NDArray[np.uint8]:
-    """Depth [H,W] as a colour picture [H,W,3]; near is warm, far is cold, 0 is black."""
-    # Even steps of the logarithm: 10 % of the depth is the same change of colour everywhere.
-    place = np.log(np.maximum(depth, 1e-9) / near) / max(np.log(far / near), 1e-9)
-    value = np.rint(255 * (1 - np.clip(place, 0, 1))).astype(np.uint8)
-    colored = color_table("turbo")[value]
-    colored[depth <= 0] = 0
-    return colored
+def color_depth(
+    depth: NDArray[np.float32], near: float, far: float, name: str = "turbo"
+) -> NDArray[np.uint8]:
+    """Depth [H,W] as a picture [H,W,3] RGB in the colours of `color_table`; near is its last
+    colour, far its first, 0 is black.
+    """
+    # Even steps of the logarithm: 10 % of the depth is the same change of colour everywhere. They
+    # are looked up, as each step of arithmetic on a picture might let other threads go first.
+    near = max(near, 1e-9)
+    ends = near * (max(far / near, 1.0) ** ((np.arange(255) + 0.5) / 255))
+    places = np.searchsorted(np.append(0, ends).astype(np.float32), depth)
+    black = np.zeros((1, 3), np.uint8)
+    return np.concatenate([black, color_table(name)[::-1]])[places]
 
 
 @cache
 def color_table(name: str) -> NDArray[np.uint8]:
-    """The colours [256,3] RGB of "turbo" or "viridis".
+    """The colours [256,3] RGB of "turbo", "viridis" or "grey".
 
     Looked up once: OpenCV shares every use of a map among its threads, and the window would wait
     for them while the network runs.
     """
+    if name == "grey":
+        return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
     table = {"turbo": cv2.COLORMAP_TURBO, "viridis": cv2.COLORMAP_VIRIDIS}[name]
     colors: NDArray[np.uint8] = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], table)
     return colors[0, :, ::-1].copy()

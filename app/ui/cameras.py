@@ -4,15 +4,11 @@ import numpy as np
 import pygfx as gfx
 from numpy.typing import NDArray
 
-from app.capture._cv2 import cv2
 from app.ui import style
-from app.ui.scene import Scene, SceneKeyframe, frustum_segments
+from app.ui.scene import THUMBNAIL, Scene, SceneKeyframe, frustum_segments
 
 FRUSTUM_LENGTH = (0.02, 0.06)
 """Bounds of the length of a frustum, as shares of the radius of the scene."""
-
-THUMBNAIL = (48, 64)
-"""Height and width in pixels; pictures of other shapes are stretched into it and back."""
 
 ATLAS = (16, 16)
 """Rows and columns of thumbnails in the one texture that holds them; 3 MiB. Of more keyframes the
@@ -66,15 +62,14 @@ class CameraMarks:
         self.group.add(self._pictures, self._frustums, self._chosen, self._trajectory)
         self.group.add(self._other_frustums, self._other_path)
 
-    def set_image(self, position: int, image: NDArray[np.uint8]) -> None:
-        """Take over the picture [H,W,3] of a keyframe."""
+    def set_thumbnail(self, position: int, thumbnail: NDArray[np.uint8]) -> None:
+        """Take over the small picture of a keyframe."""
         slot = position % self._slots
         row, column = divmod(slot, ATLAS[1])
         height, width = THUMBNAIL
-        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         offset = (column * width, row * height, 0)
         place = self._atlas.data[row * height :, column * width :][:height, :width]
-        place[..., :3], place[..., 3] = small, 255
+        place[..., :3], place[..., 3] = thumbnail, 255
         self._atlas.update_range(offset, (width, height, 1))
         self._owners[slot] = position
 

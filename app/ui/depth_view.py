@@ -15,11 +15,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.export.images import color_depth
 from app.ui import style
 from app.ui.choosers import Dropdown
 from app.ui.image_view import ImageView
 from app.ui.panels import label, set_role
-from app.ui.ramp import MAPS, Ramp, color_confidence, colored
+from app.ui.ramp import MAPS, Ramp, color_confidence
 from app.ui.texts import number, tr
 from app.ui.tools.look import wear
 
@@ -204,7 +205,7 @@ class DepthView(QWidget):
             self._near.setText(tr("near {depth}").format(depth=number(near, 2)))
             self._far.setText(tr("far {depth}").format(depth=number(far, 2)))
         self._range = near, far
-        self._picture.set_image(colored(depth, near, max(far, near * 1.001), name))
+        self._picture.set_image(color_depth(depth, near, far, name))
 
     def _on_lock(self, on: bool) -> None:
         if on:

@@ -18,9 +18,6 @@ ELEVATION, AZIMUTH = math.radians(22), math.radians(18)
 BULK = 0.01
 """Share of the points on either side of an axis that may be strays and do not count."""
 
-MANY = 10_000
-"""About so many points tell where a scene is; more would only take longer."""
-
 MARGIN = 1.18
 """How much farther away than needed the viewer is."""
 
@@ -46,7 +43,6 @@ def viewpoint(
     to look at the scene is a unit cube about the origin.
     """
     axes = _axes(np.asarray(forward, np.float64))
-    points = points[:: -(-len(points) // MANY) or 1]
     seen = np.concatenate([_without_strays(points @ axes.T), centers @ axes.T])
     if not len(seen):
         seen = np.array([[-0.5, -0.5, -0.5], [0.5, 0.5, 0.5]])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from app.capture._cv2 import cv2
 from app.export import Selection
 from app.geometry import frustum
 from app.paging import paged
@@ -14,7 +15,14 @@ from app.reconstruction.masks import MASKS, flags_at, mask_bits, mask_flags
 from app.ui.packed_cloud import pack_points, unpack_flags, unpack_points
 
 SAMPLE = 256
-"""Points of a keyframe that stand for it where only the extent of the scene matters."""
+"""Points of a keyframe that stand for it where only the extent of the scene matters; fewer do of
+many keyframes."""
+
+SAMPLES = 4096
+"""Points of all keyframes that do so together."""
+
+THUMBNAIL = (48, 64)
+"""Height and width in pixels; pictures of other shapes are stretched into it and back."""
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 """Lowest and highest corner in the world."""
@@ -27,7 +35,8 @@ class SceneKeyframe:
     The random order makes every prefix a fair sample of the whole. counts [8,256]: how many points
     have these flags and a rank of at least this. scale: of the points about their camera, by loops
     that were closed since they were packed. size: (H, W) in pixels. frame: index in the source,
-    name: of the frame there. image [H,W,3], depth [H,W], confidence [H,W]: where they were given.
+    name: of the frame there. image [H,W,3], depth [H,W], confidence [H,W]: where they were given;
+    thumbnail: the image in the size of THUMBNAIL.
     """
 
     packed: NDArray[np.uint32]
@@ -36,6 +45,7 @@ class SceneKeyframe:
     intrinsic: NDArray[np.float64]
     size: tuple[int, int]
     image: NDArray[np.uint8] | None = None
+    thumbnail: NDArray[np.uint8] | None = None
     depth: NDArray[np.float32] | None = None
     confidence: NDArray[np.float32] | None = None
     frame: int | None = None
@@ -97,6 +107,7 @@ def pack_keyframe(
         intrinsic=np.asarray(intrinsic, np.float64),
         size=size,
         image=image,
+        thumbnail=None if image is None else _thumbnail(image),
         depth=depth,
         confidence=confidence,
         frame=frame,
@@ -240,9 +251,12 @@ class Scene:
     def sample(self) -> NDArray[np.float32]:
         """Some of the points that are shown, [N,3] in the world frame, fair to every keyframe."""
         parts = [np.empty((0, 3), np.float32)]
-        for position in self.shown_positions:
+        shown = self.shown_positions
+        each = max(1, SAMPLES // max(1, len(shown)))
+        for position in shown:
             keyframe = self.keyframes[position]
-            parts.append(keyframe.to_world(keyframe.sample[keyframe.sample_rank >= self.threshold]))
+            visible = keyframe.sample_rank[:each] >= self.threshold
+            parts.append(keyframe.to_world(keyframe.sample[:each][visible]))
         points = np.concatenate(parts)
         return points[self._inside(points)] if self.crop else points
 
@@ -260,6 +274,12 @@ class Scene:
         if self.crop is None or self._inside(keyframe.to_world(keyframe.extent)).all():
             return count
         return int(np.count_nonzero(self.shows(keyframe, keyframe.packed)))
+
+
+def _thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = THUMBNAIL
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
 
 
 def frustum_segments(keyframe: SceneKeyframe, length: float) -> NDArray[np.float32]:

@@ -97,13 +97,6 @@ class SceneView(QWidget):
             self._stage.sync_keyframe(position)
         self.keyframes_changed.emit()
 
-    def set_image(self, position: int, image: NDArray[np.uint8]) -> None:
-        """Give a keyframe the picture [H,W,3] RGB that its camera is drawn with."""
-        self.scene.keyframes[position].image = image
-        if self._stage:
-            self._stage.set_image(position, image)
-        self.keyframes_changed.emit()
-
     def set_pose(
         self, index: int, world_from_camera: NDArray[np.floating], depth_factor: float = 1.0
     ) -> None:

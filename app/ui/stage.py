@@ -104,11 +104,6 @@ class Stage:
         self._has_grown = True
         self.sync_marks()
 
-    def set_image(self, position: int, image: NDArray[np.uint8]) -> None:
-        """Draw the camera of a keyframe with the picture [H,W,3]."""
-        self._painter.change(lambda: self._world.marks.set_image(position, image))
-        self.sync_marks()
-
     def set_measures(self, points: NDArray[np.float32]) -> None:
         """Draw lines between pairs of points [N,3] of the world."""
         self._painter.change(lambda: self._world.overlay.set_measures(points))

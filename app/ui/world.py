@@ -56,8 +56,8 @@ class World:
         if len(keyframe.packed):
             self._clouds[position] = PackedCloud(keyframe.packed, self.material)
             self.root.add(self._clouds[position])
-        if keyframe.image is not None:
-            self.marks.set_image(position, keyframe.image)
+        if keyframe.thumbnail is not None:
+            self.marks.set_thumbnail(position, keyframe.thumbnail)
 
     def place(self, position: int) -> None:
         """Move a keyframe to its pose."""

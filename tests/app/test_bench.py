@@ -115,9 +115,14 @@ def play(folder: Path, bundle: Path, toy_image: ToyImage, *more: str) -> dict[st
 def test_bench(
     tiny_bundle: Path, toy_image: ToyImage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    figures = play(tmp_path, tiny_bundle, toy_image)
+    figures = play(tmp_path, tiny_bundle, toy_image, "--refine", "full")
     assert figures["event_loop_seconds"] is None
+    refinement = figures["refinement"]
+    assert isinstance(refinement, dict)
+    assert len(refinement["frames"]) == figures["keyframes"]
+    assert refinement["seconds_per_keyframe"] > 0
     text = capsys.readouterr().out
+    assert f"refinement {refinement['reason']}" in text
     for words in ("keyframe to points", "views/s", "MB/min", "MB a keyframe", "refused: "):
         assert words in text
 
@@ -131,6 +136,14 @@ def test_bench_through_the_window(
     assert isinstance(loop, dict)
     assert 0.002 < loop["p50"] <= loop["p99"] <= loop["max"]
     assert "event loop" in capsys.readouterr().out
+
+
+def test_the_window_is_measured_without_local_refinement(
+    tiny_bundle: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    options = ["--window", "--refine", "local", "--bundles", str(tiny_bundle)]
+    assert main(["bench", str(tmp_path), *options]) == 2
+    assert "without --refine local" in capsys.readouterr().err
 
 
 def test_a_camera_is_no_bench(

@@ -10,9 +10,10 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from app.export.images import color_depth
 from app.reconstruction.cloud import confidence_rank
 from app.ui.depth_view import DepthMaps, DepthView
-from app.ui.ramp import MAPS, colored
+from app.ui.ramp import MAPS
 
 SIZE = (24, 32)
 
@@ -87,12 +88,12 @@ def test_a_locked_range_is_shared_by_all(view: DepthView) -> None:
     near, far = view.near.value(), view.far.value()
     np.testing.assert_allclose([near, far], np.quantile(depth_map(2, 4), [0.02, 0.98]), atol=0.01)
     click(view.next)
-    np.testing.assert_array_equal(picture(view), colored(depth_map(3, 5), near, far))
+    np.testing.assert_array_equal(picture(view), color_depth(depth_map(3, 5), near, far))
     view.far.setValue(9)
-    np.testing.assert_array_equal(picture(view), colored(depth_map(3, 5), near, 9))
+    np.testing.assert_array_equal(picture(view), color_depth(depth_map(3, 5), near, 9))
     click(view.lock)
     own = np.quantile(depth_map(3, 5), [0.02, 0.98])
-    np.testing.assert_array_equal(picture(view), colored(depth_map(3, 5), *own))
+    np.testing.assert_array_equal(picture(view), color_depth(depth_map(3, 5), *own))
 
 
 @pytest.mark.parametrize("index", range(len(MAPS)))
