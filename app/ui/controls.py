@@ -58,6 +58,7 @@ class RunBar(QFrame):
             entry.setMinimumWidth(96)
             top.addWidget(entry)
 
+        self._is_idle = True
         self._views = Dropdown()
         self._views.setFixedWidth(72)
         set_role(self._views, "small")
@@ -89,8 +90,10 @@ class RunBar(QFrame):
     def show_state(self, state: State, ready: bool) -> None:
         """Enable what makes sense in a state; ready: there is a source and a model."""
         running = state in (State.RUNNING, State.PAUSED)
-        for widget in (*self._choosers, self._views):
-            widget.setEnabled(state is State.IDLE)
+        self._is_idle = state is State.IDLE
+        for chooser in self._choosers:
+            chooser.setEnabled(self._is_idle)
+        self._enable_views()
         self._actions["start"].setEnabled(state is State.IDLE and ready)
         self._actions["pause"].setEnabled(running)
         self._actions["pause"].setText(tr("Resume") if state is State.PAUSED else tr("Pause"))
@@ -104,6 +107,7 @@ class RunBar(QFrame):
             for count in counts:
                 self._views.addItem(str(count), count)
             self._views.setCurrentIndex(self._views.findData(chosen))
+        self._enable_views()
 
     def show_forecast(self, text: str, is_warning: bool = False) -> None:
         """What a run will take, or why that is not known."""
@@ -114,6 +118,9 @@ class RunBar(QFrame):
     def forecast(self) -> str:
         """What is said about the run."""
         return self._forecast.text()
+
+    def _enable_views(self) -> None:
+        self._views.setEnabled(self._is_idle and self._views.count() > 0)
 
 
 def action_button(action: QAction) -> QPushButton:

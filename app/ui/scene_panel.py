@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 
 from app.ui import style
 from app.ui.controls import LabelledSlider
-from app.ui.menus import refine_tip
+from app.ui.menu_table import refine_tip
 from app.ui.panels import Banner, Message, Panel, button, set_role
 from app.ui.scene_view import SceneView
 from app.ui.texts import tr

@@ -15,13 +15,14 @@ from app.arguments import program
 from app.capture import open_source
 from app.engine import Engine
 from app.live import OpenSource
-from app.ui import dialogs, habits, hints
+from app.ui import dialogs, habits, hints, wiring
 from app.ui.choices import Choice
 from app.ui.choosers import ModelChooser, SourceChooser
-from app.ui.compare import CompareChooser, Mode
+from app.ui.compare import CompareChooser
 from app.ui.controls import RunBar, State
-from app.ui.exporting import Exporter, ask_export
-from app.ui.menus import Actions, menu_table
+from app.ui.exporting import Exporter, asked_export
+from app.ui.menu_table import menu_table
+from app.ui.menus import Actions
 from app.ui.opening import Opener
 from app.ui.planning import USUAL_VIEWS, Plan
 from app.ui.recording import new_session_folder
@@ -60,18 +61,18 @@ class MainWindow(QMainWindow):
         self.reopen = False
         """Whether the user has chosen another language: the window closed to be made anew."""
         self.settings = settings or Settings()
-        self._demo = sources[0] if sources else None
+        self.demo = sources[0] if sources else None
 
         self.setWindowTitle("Pocket VGGT")
         self.setAcceptDrops(True)
         self.actions_ = Actions(self, menu_table())
-        self.exporter = Exporter(self)
         self.sources, self.models = SourceChooser(sources), ModelChooser(bundles)
         self.compare = CompareChooser(self.models)
         self._bar = RunBar(self.sources, self.models, self.compare, self.actions_)
         self.plan = Plan(self._bar, self.settings.get("views", USUAL_VIEWS), self)
-        self.display = RunDisplay(self._ask_export, self.refine)
+        self.display = RunDisplay(self.ask_export, self.refine)
         self.view, self.status = self.display.view, self.display.status
+        self.exporter = Exporter(self.display, self)
         self.runs = RunControl(self.display, start_engine, self)
         self.sharing = Sharing(self.view.scene, self)
         self.refinement = RefineControl(self.display, self)
@@ -154,7 +155,7 @@ class MainWindow(QMainWindow):
         same = f"the same: {shlex.join([*again, *selection.arguments()])}"
         origin = (self.runs.origin(selection.refine), *versions.origin, same)
         self.exporter.start(name, path, replace(selection, origin=origin))
-        self._refresh()
+        self.refresh()
 
     def refine(self) -> None:
         """Make the cameras and depth of all keyframes exact, in the background."""
@@ -187,16 +188,6 @@ class MainWindow(QMainWindow):
         habits.remember(self)
         super().closeEvent(event)
 
-    def _on_export_progress(self, number: int, count: int) -> None:
-        words = tr("Exporting: keyframe {number} of {count}")
-        self.status.set_state(words.format(number=number, count=count))
-
-    def _on_export_ended(self, error: str) -> None:
-        self.status.set_state(tr("Not exported") if error else tr("Exported"))
-        if error:
-            self.display.show_message(error)
-        self._refresh()
-
     def _on_run_ended(self) -> None:
         growth = self.runs.growth
         self.refinement.begin(self.runs.keyframes)
@@ -208,15 +199,16 @@ class MainWindow(QMainWindow):
 
     def _say(self, text: str) -> None:
         self.status.set_state(text)
-        self._refresh()
+        self.refresh()
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Show what can be done now."""
         self._bar.show_state(self.runs.state, self._is_ready())
         for name in WHILE_IDLE:
             self.actions_[name].setEnabled(self.is_idle)
         for name in ("side", "wipe", "blink", "report"):
             self.actions_[name].setEnabled(self.display.is_comparing)
-        self.actions_["demo"].setEnabled(self._is_ready() and self._demo is not None)
+        self.actions_["demo"].setEnabled(self._is_ready() and self.demo is not None)
         self._refresh_model()
         if self.is_idle and not self.display.has_scene:
             self.view.show_hint(self._make_hint())
@@ -259,9 +251,10 @@ class MainWindow(QMainWindow):
     def _make_hint(self) -> hints.Message:
         if self.models.choice is None:
             return hints.no_model(self.models.ask_bundle)
-        return hints.nothing_captured(self._demo, self._play, self.sources.ask_video)
+        return hints.nothing_captured(self.demo, self.play, self.sources.ask_video)
 
-    def _play(self, source: Choice | None) -> None:
+    def play(self, source: Choice | None) -> None:
+        """Run this source, if there is one."""
         if source:
             self.sources.add(source)
             self.start()
@@ -269,7 +262,7 @@ class MainWindow(QMainWindow):
     def _look_at_model(self) -> None:
         if self.models.choice:
             self.plan.look(Path(self.models.choice.value))
-        self._refresh()
+        self.refresh()
 
     def _on_opened(self) -> None:
         recording = self.opener.recording
@@ -293,10 +286,11 @@ class MainWindow(QMainWindow):
         self.actions_["compare"].setChecked(self.compare.currentIndex() > 0)
         if self.is_idle and self.compare.currentIndex() == 0:
             self.display.show_comparison(False)
-        self._refresh()
+        self.refresh()
 
-    def _ask_export(self) -> None:
-        if self.actions_["export"].isEnabled() and (choice := ask_export(self)):
+    def ask_export(self) -> None:
+        """Let the user choose a format and a place, and write what is shown there."""
+        if self.actions_["export"].isEnabled() and (choice := asked_export(self)):
             self.export(*choice)
 
     def _connect(self) -> None:
@@ -312,46 +306,16 @@ class MainWindow(QMainWindow):
         self.view.scene.selection_changed.connect(self._count_points)
         self.opener.recording.opened.connect(self._on_opened)
         self.refinement.said.connect(self.status.set_state)
-        self.refinement.changed.connect(self._refresh)
+        self.refinement.changed.connect(self.refresh)
         self.refinement.versions.switching.connect(self.sharing.end)
         self.display.version_shown.connect(self._share)
         self.display.version_shown.connect(self._count_points)
-        self.exporter.progress.connect(self._on_export_progress)
-        self.exporter.ended.connect(self._on_export_ended)
-        self.actions_.wire(
-            {
-                "open_video": self.sources.ask_video,
-                "open_folder": self.sources.ask_folder,
-                "open_bundle": self.models.ask_bundle,
-                "open_session": self.opener.ask_session,
-                "record": self._refresh,
-                "refine_newest": self._refresh,
-                "camera": self.opener.ask_camera,
-                "export": self._ask_export,
-                "quit": self.close,
-                "start": self.start,
-                "pause": self.runs.toggle_pause,
-                "stop": self.runs.stop,
-                "refine": self.refine,
-                "refinement_report": lambda: self.refinement.ask_report(self.runs.origin("full")),
-                "compare": self.compare.toggle,
-                "side": lambda: self.display.comparison().set_mode(Mode.SIDE),
-                "wipe": lambda: self.display.comparison().set_mode(Mode.WIPE),
-                "blink": lambda: self.display.comparison().set_mode(Mode.BLINK),
-                "report": lambda: self.display.comparison().ask_report(),
-                "points_smaller": lambda: self.view.point_size.step(-1),
-                "points_larger": lambda: self.view.point_size.step(1),
-                "demo": lambda: self._play(self._demo),
-                "model": self._show_model,
-                "shortcuts": lambda: dialogs.shortcut_sheet(self, self.actions_.sheet()).open(),
-                "about": lambda: dialogs.about_dialog(self).open(),
-            }
-        )
-        modes, look, tools, undo = self.view.bar.actions_by_group
-        for place, group in (("look", [*look, *modes]), ("tools", tools), ("undo", undo)):
-            self.actions_.fill(place, group)
+        self.exporter.said.connect(self.status.set_state)
+        self.exporter.ended.connect(self.refresh)
+        wiring.wire(self)
         habits.wire(self)
 
-    def _show_model(self) -> None:
+    def show_model(self) -> None:
+        """What the model's manifest says, and what a run takes here."""
         if sections := self.plan.sections():
             dialogs.facts_dialog(self, tr("Model details"), sections).open()

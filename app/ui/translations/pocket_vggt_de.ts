@@ -1136,8 +1136,8 @@
         <translation>Nicht exportiert</translation>
     </message>
     <message>
-        <source>Exported</source>
-        <translation>Exportiert</translation>
+        <source>Exported: {path}</source>
+        <translation>Exportiert: {path}</translation>
     </message>
     <message>
         <source>Plug the camera in again, then press Resume.</source>

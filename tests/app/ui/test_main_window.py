@@ -246,6 +246,8 @@ def test_export_writes_what_is_shown(driver: Any, tmp_path: Path) -> None:
     while not done:
         QTest.qWait(5)
     assert done == [""]
+    said = [label.text() for label in window.status.findChildren(QLabel)]
+    assert f"Exported: {tmp_path / 'cloud.ply'}" in said
     header, data = (tmp_path / "cloud.ply").read_bytes().split(b"end_header\n", 1)
     cloud = window.view.scene.scene.shown_cloud()
     assert f"element vertex {len(cloud.points)}\n".encode() in header
@@ -271,6 +273,7 @@ def test_without_a_model_it_says_how_to_get_one(qt: QApplication) -> None:
     window = MainWindow([], [])
     window.show()
     assert not enabled(window, "Start")
+    assert not window._bar._views.isEnabled()
     window.start()
     assert window.is_idle
     assert hint(window) == ["No model yet", "Open bundle…"]
