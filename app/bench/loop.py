@@ -1,11 +1,13 @@
 """Watches an event loop of Qt: how long it keeps one waiting, and what it is in meanwhile."""
 
-import sys
+import faulthandler
+import re
+import tempfile
 import threading
 import time
 from collections import Counter
 from pathlib import Path
-from types import CodeType
+from typing import IO
 
 from PySide6.QtCore import QObject, Qt, QTimer
 
@@ -15,6 +17,7 @@ LATE = 0.02
 
 _LOOK_INTERVAL = 0.005
 _APP = Path(__file__).parents[1]
+_PLACE = re.compile(r'File "(.+)", line \d+ in (.+)')
 
 
 class LoopWatch:
@@ -59,29 +62,27 @@ class LoopWatch:
         self._last, self._worked = now, worked
 
     def _watch(self) -> None:
-        while not self._ended.wait(_LOOK_INTERVAL):
-            if time.perf_counter() - self._last > LATE:
-                self._looks[_name(_stack(self._loop_thread))] += 1
+        with tempfile.TemporaryFile() as scratch:
+            while not self._ended.wait(_LOOK_INTERVAL):
+                if time.perf_counter() - self._last > LATE:
+                    self._looks[_busy_in(self._loop_thread, scratch)] += 1
 
 
-def _stack(thread: int) -> list[CodeType]:
-    """What a thread is in, the innermost first.
+def _busy_in(thread: int, scratch: IO[bytes]) -> str:
+    """The innermost function of the window that a thread is in, by its file.
 
-    The frames themselves are let go of at once: they keep what their functions hold, a painter
-    of a widget for one, and it would end late and in the wrong thread.
+    Written down by the interpreter itself: Python's own look at another thread's frames keeps what
+    their functions hold, a painter of a widget for one, which would end late, in the wrong thread,
+    and crash.
     """
-    frame = sys._current_frames().get(thread)
-    stack = []
-    while frame:
-        stack.append(frame.f_code)
-        frame = frame.f_back
-    return stack
-
-
-def _name(stack: list[CodeType]) -> str:
-    """The innermost function of the window in a stack, by its file."""
-    for code in stack:
-        path = Path(code.co_filename)
+    scratch.seek(0)
+    scratch.truncate()
+    faulthandler.dump_traceback(scratch)
+    scratch.seek(0)
+    stacks = scratch.read().decode(errors="replace").split("\n\n")
+    stack = next((text for text in stacks if f"{thread:x} (" in text.partition("\n")[0]), "")
+    for file, function in _PLACE.findall(stack):
+        path = Path(file)
         if path.is_relative_to(_APP / "ui"):
-            return f"{path.relative_to(_APP.parent)} {code.co_qualname}"
+            return f"{path.relative_to(_APP.parent)} {function}"
     return "Qt"
