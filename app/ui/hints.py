@@ -131,3 +131,35 @@ def plan_words(chosen: Forecast | None, machine: Machine, models: int = 1) -> st
     words = tr("Both need {forecast}; {available} are free")
     words = words if models > 1 else tr("Needs {forecast}; {available} are free")
     return words.format(forecast=forecast_words(chosen), available=bytes_words(machine.available))
+
+
+def figures() -> dict[str, tuple[str, str, str]]:
+    """Of a run, by name: what each is called, what it means, and its widest value."""
+    return {
+        "keyframes": (
+            tr("Keyframes"),
+            tr("Frames that are part of the reconstruction"),
+            "000",
+        ),
+        "points": (
+            tr("Points"),
+            tr("Points that are shown, of all that there are"),
+            tr("{shown} of {all}").format(shown="0,000,000", all="0,000,000"),
+        ),
+        "speed": (
+            tr("Speed"),
+            tr("Views that the network took in a second of its time"),
+            tr("{value} views/s").format(value="00.0"),
+        ),
+        "latency": (
+            tr("Latency"),
+            tr("From the choice of a keyframe to its points in the view"),
+            "00.00 s",
+        ),
+        "memory": (
+            tr("Memory"),
+            tr("Largest memory of the engine's process so far"),
+            "0000 MiB",
+        ),
+        "model": (tr("Model"), tr("Size of the model's program"), "00.0 MB"),
+    }

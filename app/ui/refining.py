@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from PySide6.QtCore import QObject, Signal
 
-from app.errors import exception_words
+from app.errors import AppError, exception_words
 from app.reconstruction import Keyframe, fuse_keyframes
+from app.reconstruction.truth import Accuracy, find_truth
 from app.refinement.outcome import kept
 from app.refinement.process import (
     CANCELLED,
@@ -26,10 +27,11 @@ from app.ui.scene import SceneKeyframe, packed_keyframe
 @dataclass(frozen=True)
 class Refined:
     """A refinement, and its keyframes by position as the 3D view takes them; none where nothing
-    was changed."""
+    was changed. accuracy: how far it is off the truth, where that is known."""
 
     run: RefinedRun
     packed: dict[int, SceneKeyframe] = field(default_factory=dict)
+    accuracy: Accuracy | None = None
 
 
 class Refining(QObject):
@@ -79,13 +81,14 @@ class Refining(QObject):
                     start=self._start,
                 )
                 packed = _pack(run.refinement.keyframes, fuse, stop) if run.changed else {}
+                refined = Refined(run, packed, _assess(run.refinement.keyframes, source))
                 reason = CANCELLED if stop.is_set() else ""
             except Exception as error:
                 traceback.print_exc(file=sys.stderr)
                 reason = f"internal error: {exception_words(error)}{KEPT}"
             if reason:
-                run, packed = RefinedRun(kept(keyframes, reason), 0.0), {}
-            self._done.emit(stop, Refined(run, packed))
+                refined = Refined(RefinedRun(kept(keyframes, reason), 0.0))
+            self._done.emit(stop, refined)
 
         self._thread = threading.Thread(target=work, name="refining", daemon=True)
         self._thread.start()
@@ -110,6 +113,14 @@ class Refining(QObject):
         if stop is self._stop:
             self._stop = None
             self.ended.emit(refined)
+
+
+def _assess(keyframes: Sequence[Keyframe], source: str | None) -> Accuracy | None:
+    try:
+        truth = find_truth(source) if source else None
+        return truth.compare(keyframes) if truth else None
+    except AppError:  # The run itself has said what is wrong with the truth.
+        return None
 
 
 def _pack(

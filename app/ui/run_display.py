@@ -16,7 +16,7 @@ from app.reconstruction.truth import Accuracy
 from app.ui import style
 from app.ui.compare import ComparePanel
 from app.ui.depth_view import DepthMaps, DepthView
-from app.ui.hints import accuracy_words
+from app.ui.hints import accuracy_words, figures
 from app.ui.image_view import ImageView
 from app.ui.panels import Panel, StatusBar
 from app.ui.reasons import reason_words
@@ -52,10 +52,11 @@ class RunDisplay(QWidget):
         self.video_view, self.depth_view = ImageView(tr("No images yet")), DepthView()
         self.timeline = Timeline()
         self.view = ScenePanel(export, refine)
-        self.status = StatusBar(_figures())
+        self.status = StatusBar(figures())
         self._comparison: ComparePanel | None = None
         self._shows_images = True
         self._keyframes: Sequence[Keyframe] = []
+        self._accuracy: Accuracy | None = None
         self._slices = Slices(self)
         self.view.scene.keyframes_changed.connect(self._sync_depth)
         self.depth_view.shown_changed.connect(self._on_depth)
@@ -99,6 +100,7 @@ class RunDisplay(QWidget):
         self.hide_message()
         self.view.show_hint(None)
         self._keyframes = []
+        self._accuracy = None
         self.view.scene.clear()
         self.video_view.set_image(None)
         self.depth_view.clear()
@@ -202,7 +204,13 @@ class RunDisplay(QWidget):
 
     def show_accuracy(self, accuracy: Accuracy, lane: int = 0) -> None:
         """How far the run is off the truth."""
-        if lane == 0 and (words := accuracy_words(accuracy)):
+        if lane == 0:
+            self._accuracy = accuracy
+            self.note_accuracy(None)
+
+    def note_accuracy(self, accuracy: Accuracy | None) -> None:
+        """How far what is shown is off the truth; None: as far as the run was."""
+        if (known := accuracy or self._accuracy) and (words := accuracy_words(known)):
             self.view.set_note(words)
 
     def count_points(self) -> int:
@@ -281,34 +289,3 @@ class RunDisplay(QWidget):
 
     def _on_depth(self, position: int | None) -> None:
         self._depth_panel.set_note("" if position is None else self.depth_view.words)
-
-
-def _figures() -> dict[str, tuple[str, str, str]]:
-    return {
-        "keyframes": (
-            tr("Keyframes"),
-            tr("Frames that are part of the reconstruction"),
-            "000",
-        ),
-        "points": (
-            tr("Points"),
-            tr("Points that are shown, of all that there are"),
-            tr("{shown} of {all}").format(shown="0,000,000", all="0,000,000"),
-        ),
-        "speed": (
-            tr("Speed"),
-            tr("Views that the network took in a second of its time"),
-            tr("{value} views/s").format(value="00.0"),
-        ),
-        "latency": (
-            tr("Latency"),
-            tr("From the choice of a keyframe to its points in the view"),
-            "00.00 s",
-        ),
-        "memory": (
-            tr("Memory"),
-            tr("Largest memory of the engine's process so far"),
-            "0000 MiB",
-        ),
-        "model": (tr("Model"), tr("Size of the model's program"), "00.0 MB"),
-    }

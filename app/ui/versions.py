@@ -100,4 +100,5 @@ class Versions(QObject):
             self._display.show_version(
                 self.keyframes, self._packed if version == NETWORK else packed
             )
+            self._display.note_accuracy(None if version == NETWORK else self._refined.accuracy)
         self.changed.emit()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -15,7 +16,9 @@ import pytest
 from numpy.typing import NDArray
 from PySide6.QtTest import QTest
 
+from app.geometry import PoseErrors
 from app.reconstruction import Keyframe
+from app.reconstruction.truth import Accuracy
 from app.refinement.outcome import FrameReport, Refinement
 from app.refinement.process import CANCELLED, RefinedRun, RefineError, RefineProcess, kept
 from app.ui.controls import State
@@ -154,6 +157,26 @@ def test_what_is_refined_is_shown_and_the_network_s_comes_back(
     assert window.display.depth_view._entries[3].depth is depth
     assert not window.view.legend.isVisible()
     assert not scene.others
+
+
+def test_errors_are_those_of_the_version_that_is_shown(
+    window: MainWindow, driver: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Truth:
+        def compare(self, keyframes: Sequence[Keyframe]) -> Accuracy:
+            moved = keyframes is not window.runs.keyframes
+            return Accuracy(PoseErrors(0.5 if moved else 7.0, math.nan, math.nan), None)
+
+    monkeypatch.setattr("app.ui.refining.find_truth", lambda source: Truth())
+    driver.run()
+    window.display.show_accuracy(Truth().compare(window.runs.keyframes))
+    refine(window)
+    note = window.view._note
+    assert "rotation 0.5°" in note.text()
+    version(window, "network")
+    assert "rotation 7.0°" in note.text()
+    version(window, "both")
+    assert "rotation 0.5°" in note.text()
 
 
 def test_an_export_is_of_what_is_shown_and_says_so(
