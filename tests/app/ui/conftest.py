@@ -15,7 +15,6 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from PySide6.QtCore import QEvent, QEventLoop, QLocale, QTimer
-from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMainWindow
 
 from app.capture import open_source
@@ -27,6 +26,7 @@ from app.ui.compare import ComparePanel
 from app.ui.languages import use_language
 from app.ui.main_window import MainWindow
 from app.ui.scene_view import SceneView
+from tests.app.ui.waiting import wait
 
 
 class Room:
@@ -229,7 +229,7 @@ class Driver:
         self.hold = True
         self.window.start()
         while not self.engines:
-            QTest.qWait(5)
+            wait(5)
         return self.engines[0]
 
     def run(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEventLoop, QPoint, Qt, QTimer
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -20,6 +20,7 @@ from app.ui.adapter import find_adapter
 from app.ui.compare import ComparePanel, Mode
 from app.ui.compare.linked_views import LinkedViews
 from app.ui.compare.split_view import SplitView
+from tests.app.ui.waiting import wait, wait_until
 
 MODELS = [
     Model("nano", "fp32", 34_000_000, "ab" * 32, (56, 84)),
@@ -104,7 +105,7 @@ def wait_for_comparison(panel: ComparePanel, count: int) -> None:
         apart = comparison.differences[1] if comparison else None
         if apart and len(apart.keyframes) == count and shown == count:
             return
-        QTest.qWait(10)
+        wait(10)
     raise AssertionError("no comparison came")
 
 
@@ -252,14 +253,8 @@ def ended(panel: ComparePanel) -> list[tuple[str, str]]:
     return reports
 
 
-def wait(reports: list[tuple[str, str]]) -> tuple[str, str]:
-    # Not QTest.qWait: it lets no other thread run Python while it waits.
-    loop, timer = QEventLoop(), QTimer(interval=10)
-    timer.timeout.connect(lambda: loop.quit() if reports else None)
-    timer.start()
-    QTimer.singleShot(30_000, loop.quit)
-    loop.exec()
-    assert reports, "the report did not end"
+def report_of(reports: list[tuple[str, str]]) -> tuple[str, str]:
+    wait_until(lambda: bool(reports), seconds=30)
     return reports[0]
 
 
@@ -268,7 +263,7 @@ def test_the_report_is_written_in_the_background(filled: ComparePanel, tmp_path:
     filled.write_report(tmp_path / "report")
     assert filled.report.text() == "Cancel"
     assert filled.report.sizeHint().width() <= filled.report.minimumWidth()
-    assert wait(reports) == (str(tmp_path / "report"), "")
+    assert report_of(reports) == (str(tmp_path / "report"), "")
     assert f"{tmp_path / 'report' / 'report.html'}" in filled.scenes.note
     assert "python -m app compare walk.mp4" in (tmp_path / "report" / "report.html").read_text()
     assert filled.report.text() == "Report…"
@@ -278,7 +273,7 @@ def test_a_report_can_be_cancelled_and_leaves_nothing(filled: ComparePanel, tmp_
     reports = ended(filled)
     filled.write_report(tmp_path / "report")
     filled.writer.cancel()
-    folder, error = wait(reports)
+    folder, error = report_of(reports)
     assert folder == ""
     assert "cancelled" in error
     assert not any(tmp_path.iterdir())
@@ -289,7 +284,7 @@ def test_a_report_that_cannot_be_written_says_so(filled: ComparePanel, tmp_path:
     (tmp_path / "taken").write_text("a file")
     reports = ended(filled)
     filled.write_report(tmp_path / "taken")
-    assert "exists and is not a folder" in wait(reports)[1]
+    assert "exists and is not a folder" in report_of(reports)[1]
     assert (tmp_path / "taken").read_text() == "a file"
 
 
@@ -300,7 +295,7 @@ def test_a_lane_that_fails_is_said_and_the_other_stays(filled: ComparePanel) -> 
     for _ in range(500):
         if filled.comparison and filled.comparison.notes:
             break
-        QTest.qWait(10)
+        wait(10)
     assert filled.comparison is not None
     assert "4 bit ended early" in filled.comparison.notes[0]
 
@@ -329,7 +324,7 @@ def test_keyframes_that_a_loop_moved_follow_in_turn(filled: ComparePanel, room: 
     for _ in range(500):
         if scene.keyframes[6].scale == 1.25:
             break
-        QTest.qWait(10)
+        wait(10)
     np.testing.assert_allclose(scene.keyframes[6].world_from_points[:3, 3], [7, 8, 9])
     assert scene.keyframes[6].scale == 1.25
 
@@ -345,7 +340,7 @@ def test_a_run_is_not_disturbed_by_what_is_left_of_the_one_before(
     panel.add(growth(0, first, range(4), 0.4))
     panel.add(growth(1, second, range(4), 0.1))
     wait_for_comparison(panel, 4)
-    QTest.qWait(100)
+    wait(100)
     assert sorted(panel.linked.views[0].scene.keyframes) == [0, 1, 2, 3]
     assert panel.comparison is not None
     assert panel.comparison.source == "new.mp4"

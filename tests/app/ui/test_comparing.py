@@ -20,14 +20,7 @@ from app.ui.compare import Mode
 from app.ui.controls import State
 from app.ui.main_window import MainWindow
 from app.ui.planning import together
-
-
-def wait(condition: Any) -> None:
-    for _ in range(3000):
-        if condition():
-            return
-        QTest.qWait(10)
-    raise AssertionError("it did not happen")
+from tests.app.ui.waiting import wait_until
 
 
 def press(window: MainWindow, text: str) -> None:
@@ -73,7 +66,7 @@ def test_a_second_model_runs_on_the_same_frames(
     assert window.failure == ""
     assert window.display.is_comparing
     panel = window.display.comparison()
-    wait(lambda: compared(window) == 8)
+    wait_until(lambda: compared(window) == 8)
     assert [lane.title for lane in panel.lanes] == ["4 bit", "full precision"]
     a, b = ([k.index for k in lane.keyframes] for lane in panel.lanes)
     assert a == b
@@ -146,7 +139,7 @@ def test_a_recording_is_opened_looked_through_and_compared_with(
 ) -> None:
     window = driver.window
     window.opener.open_paths([recorded])
-    wait(lambda: window.display.timeline.isVisible())
+    wait_until(lambda: window.display.timeline.isVisible())
     assert window.sources.choice.value == str(recorded)
     assert len(window.view.scene.scene.keyframes) == 8
     depth = window.display.depth_view
@@ -163,7 +156,7 @@ def test_a_recording_is_opened_looked_through_and_compared_with(
     window.compare.picked.emit()
     driver.run()
     panel = window.display.comparison()
-    wait(lambda: compared(window) == 8)
+    wait_until(lambda: compared(window) == 8)
     assert [lane.is_recorded for lane in panel.lanes] == [True, False]
     assert not window.display.timeline.isHidden()
 
@@ -221,17 +214,17 @@ def test_a_camera_that_was_gone_goes_on_with_resume(driver: Any, room: Any) -> N
     driver.open_source = lambda spec, warn: camera
     window = driver.window
     window.start()
-    wait(lambda: window.view.banner.isVisible())
+    wait_until(lambda: window.view.banner.isVisible())
     assert window.view.banner._text.text() == (
         "The camera is gone. Plug the camera in again, then press Resume."
     )
     assert window.runs.state is State.PAUSED
     press(window, "Resume")
-    wait(lambda: "still gone" in window.view.banner._text.text())
+    wait_until(lambda: "still gone" in window.view.banner._text.text())
     camera.plugged = True
     press(window, "Resume")
     assert not window.view.banner.isVisible()
-    wait(lambda: camera.given == 8)
+    wait_until(lambda: camera.given == 8)
     press(window, "Stop")
     driver.wait_for_end()
     assert window.failure == ""
@@ -254,12 +247,12 @@ def test_the_forecast_of_a_comparison_counts_both_models() -> None:
 def test_the_forecast_follows_the_choice_of_a_second_model(driver: Any, second: Path) -> None:
     window = driver.window
     plan = window.plan
-    wait(lambda: plan._check.error is not None)
+    wait_until(lambda: plan._check.error is not None)
     alone = plan.chosen
     assert window._bar.forecast.startswith("Needs")
     window.compare.setCurrentIndex(1)
     window.compare.picked.emit()
-    wait(lambda: window._bar.forecast.startswith("Both need"))
+    wait_until(lambda: window._bar.forecast.startswith("Both need"))
     assert plan.chosen.memory > 1.5 * alone.memory
     window.compare.setCurrentIndex(0)
     window.compare.picked.emit()

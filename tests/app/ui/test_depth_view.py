@@ -14,6 +14,7 @@ from app.export.images import color_depth
 from app.reconstruction.cloud import confidence_rank
 from app.ui.depth_view import DepthMaps, DepthView
 from app.ui.ramp import MAPS
+from tests.app.ui.waiting import wait
 
 SIZE = (24, 32)
 
@@ -120,10 +121,10 @@ def test_hovering_tells_the_depth_of_the_pixel(view: DepthView) -> None:
     x = place.x() + (column + 0.5) * place.width() / SIZE[1]
     y = place.y() + (row + 0.5) * place.height() / SIZE[0]
     QTest.mouseMove(view._picture, QPoint(round(x), round(y)))
-    QTest.qWait(50)
+    wait(50)
     assert f"depth {depth_map(3, 5)[row, column]:.3f}" in view._picture._caption
     QTest.mouseMove(view._picture, QPoint(1, 1))
-    QTest.qWait(50)
+    wait(50)
     assert view._picture._caption == ""
 
 

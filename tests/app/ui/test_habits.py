@@ -29,6 +29,7 @@ from app.ui.main_window import MainWindow
 from app.ui.settings import Settings
 from app.ui.texts import tr
 from app.ui.timeline import Timeline
+from tests.app.ui.waiting import wait
 
 UI = Path(style.__file__).parent
 THEMES = {"dark": style.DARK, "light": style.LIGHT}
@@ -304,7 +305,7 @@ def test_a_german_window(qt: QApplication) -> None:
 
 def test_a_run_that_will_not_fit_is_not_started_unasked(window: MainWindow, driver: Any) -> None:
     while window.plan.bundle is None:
-        QTest.qWait(5)
+        wait(5)
     window.plan.refresh = lambda: None  # type: ignore[method-assign]
     window.plan.forecasts = [replace(f, fits=f.views < 4) for f in window.plan.forecasts]
     window.start()
@@ -321,7 +322,7 @@ def test_a_run_that_will_not_fit_is_not_started_unasked(window: MainWindow, driv
 
 def test_a_run_is_remembered_for_the_next_forecast(window: MainWindow, driver: Any) -> None:
     while "SHA" not in str(window.plan.sections()[-2:]) and window.plan._check.error is None:
-        QTest.qWait(5)
+        wait(5)
     assert "(estimate)" in window._bar.forecast
     driver.run()
     assert "123 MiB, 0.03 s a view (measured here)" in window._bar.forecast
@@ -336,7 +337,7 @@ def test_a_damaged_model_is_told_before_the_run(window: MainWindow, tmp_path: Pa
     (bundle / "model.pte").write_bytes(b"not a Program")
     window._look_at_model()
     while not window.plan._check.error:
-        QTest.qWait(5)
+        wait(5)
     assert window._bar.forecast.startswith("model.pte does not match its SHA-256")
 
 
@@ -352,7 +353,7 @@ def test_a_large_model_is_checked_while_the_window_answers(
     window.plan._check.progress.connect(seen.append)
     window._look_at_model()
     while len(seen) < 2:
-        QTest.qWait(5)
+        wait(5)
     assert "checking its files" in window._bar.forecast
     assert seen == sorted(seen)
     window.close()  # ends the check: 2 GiB are not read to their end
@@ -367,7 +368,7 @@ def test_an_export_can_be_cancelled(window: MainWindow, driver: Any, tmp_path: P
     window.exporter._stop.clear = lambda: None  # type: ignore[method-assign]
     window.export("npz", tmp_path / "scene.npz")
     while not done:
-        QTest.qWait(5)
+        wait(5)
     assert "cancelled" in done[0]
     assert list(tmp_path.glob("*.npz")) == []
     assert window.actions_["export"].isEnabled()

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QObject, QTimer
-from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app.bench import loop
+from tests.app.ui.waiting import wait
 
 
 def hold_up() -> None:
@@ -21,9 +21,9 @@ def test_it_says_what_holds_the_loop_up(qt: QApplication, monkeypatch: pytest.Mo
     parent = QObject()
     watch = loop.LoopWatch(parent)
     watch.start()
-    QTest.qWait(30)
+    wait(30)
     QTimer.singleShot(0, hold_up)
-    QTest.qWait(250)
+    wait(250)
     watch.stop()
     assert max(watch.turns) > 0.14
     assert max(watch.work) < 0.1  # sleep is no work

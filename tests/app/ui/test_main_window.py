@@ -18,6 +18,7 @@ from app.export.images import color_depth
 from app.ui.adapter import find_adapter
 from app.ui.choices import Choice
 from app.ui.main_window import MainWindow
+from tests.app.ui.waiting import wait
 
 needs_adapter = pytest.mark.skipif(
     find_adapter() is None, reason="no graphics adapter (apt install mesa-vulkan-drivers)"
@@ -143,7 +144,7 @@ def test_the_window_goes_on_while_the_engine_works(
     engine = driver.start_and_hold()
     # The engine answers only after the window has answered to these.
     while window.display.video_view._image is None:
-        QTest.qWait(10)
+        wait(10)
     window.view.confidence.slider.setValue(60)
     QTest.keyClick(window, "]")
     assert window.view.point_size.value == 4
@@ -158,9 +159,9 @@ def test_space_pauses_and_goes_on(driver: Any) -> None:
     window.start()
     QTest.keyClick(window, Qt.Key.Key_Space)
     assert enabled(window, "Resume")
-    QTest.qWait(400)
+    wait(400)
     seen = window.runs.session.latest_frame()
-    QTest.qWait(300)
+    wait(300)
     assert window.runs.session.latest_frame() is seen
     assert not window.is_idle
     QTest.keyClick(window, Qt.Key.Key_Space)
@@ -173,7 +174,7 @@ def test_stop_keeps_what_was_captured(driver: Any) -> None:
     window = driver.window
     engine = driver.start_and_hold()
     while window.runs.session.latest_frame() is None:
-        QTest.qWait(5)
+        wait(5)
     press(window, "Stop")
     assert enabled(window, "End now")
     engine.go.set()
@@ -185,7 +186,7 @@ def test_stop_keeps_what_was_captured(driver: Any) -> None:
 def test_stopping_twice_ends_at_once(driver: Any) -> None:
     window = driver.window
     engine = driver.start_and_hold()
-    QTest.qWait(50)
+    wait(50)
     press(window, "Stop")
     press(window, "End now")
     assert engine.closed
@@ -244,7 +245,7 @@ def test_export_writes_what_is_shown(driver: Any, tmp_path: Path) -> None:
     window.exporter.ended.connect(done.append)
     window.export("ply", tmp_path / "cloud.ply")
     while not done:
-        QTest.qWait(5)
+        wait(5)
     assert done == [""]
     said = [label.text() for label in window.status.findChildren(QLabel)]
     assert f"Exported: {tmp_path / 'cloud.ply'}" in said
@@ -264,7 +265,7 @@ def test_an_export_that_fails_says_so(driver: Any, tmp_path: Path) -> None:
     driver.window.exporter.ended.connect(done.append)
     driver.window.export("ply", tmp_path / "nowhere" / "cloud.ply")
     while not done:
-        QTest.qWait(5)
+        wait(5)
     assert "cloud.ply could not be written" in done[0]
     assert driver.window.view.banner.isVisible()
 
@@ -287,7 +288,7 @@ def test_without_a_model_it_says_how_to_get_one(qt: QApplication) -> None:
 def test_closing_ends_the_engine(driver: Any) -> None:
     window = driver.window
     engine = driver.start_and_hold()
-    QTest.qWait(100)
+    wait(100)
     window.close()
     assert engine.closed
 
@@ -304,7 +305,7 @@ def test_the_real_runtime_in_its_process(
     window.run_ended.connect(lambda: done.append(True))
     window.start()
     while not done:
-        QTest.qWait(20)
+        wait(20)
     assert window.failure == ""
     assert len(window.view.scene.scene.keyframes) == 5
     window.close()

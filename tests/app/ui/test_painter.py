@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QTimer
-from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app.ui.painter import Painter
 from app.ui.slices import SLICE_SECONDS, Slices
+from tests.app.ui.waiting import wait
 
 
 def until(done: Callable[[], object]) -> None:
     for _ in range(500):
         if done():
             return
-        QTest.qWait(10)
+        wait(10)
     raise AssertionError("it never came")
 
 
@@ -45,7 +45,7 @@ class Held:
 def test_the_window_goes_on_while_a_pass_is_drawn(qt: QApplication) -> None:
     painter, held = Painter(), Held("picture")
     painter.request(held.begin)
-    QTest.qWait(20)
+    wait(20)
     assert held.shown == []
     held.let_go.set()
     until(lambda: held.shown)
@@ -97,11 +97,11 @@ def test_views_take_turns_in_one_thread(qt: QApplication) -> None:
     for _ in range(3):
         painter.request(second.begin)
     second.let_go.set()
-    QTest.qWait(20)
+    wait(20)
     assert second.threads == []
     first.let_go.set()
     until(lambda: second.shown)
-    QTest.qWait(50)
+    wait(50)
     assert second.threads == first.threads, "asked for thrice, drawn once"
 
 

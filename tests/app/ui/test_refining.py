@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PySide6.QtTest import QTest
 
 from app.geometry import PoseErrors
 from app.reconstruction import Keyframe
 from app.reconstruction.truth import Accuracy
 from app.refinement.outcome import FrameReport, Refinement
 from app.refinement.process import CANCELLED, RefinedRun, RefineError, RefineProcess, kept
-from app.ui.controls import State
 from app.ui.window import MainWindow
+from tests.app.ui.waiting import wait_until
 
 SHIFT = 0.25
 
@@ -81,14 +80,6 @@ def window(driver: Any, process: Process) -> MainWindow:
     window: MainWindow = driver.window
     window.refinement.refining._start = lambda: process  # type: ignore[assignment, return-value]
     return window
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if is_so():
-            return
-        QTest.qWait(10)
-    raise AssertionError("it did not happen within ten seconds")
 
 
 def refine(window: MainWindow) -> None:
@@ -317,22 +308,12 @@ def test_a_process_that_is_killed_is_one_german_line(
 
 
 def test_a_run_that_goes_on_drops_what_was_refined(window: MainWindow, driver: Any) -> None:
-    engine = driver.start_and_hold()
-    wait_until(lambda: window.runs.session is not None and window.runs.session.frames >= 5)
-    window.runs.toggle_pause()
-    QTest.qWait(100)  # A frame that was being read still comes.
-    frames = window.runs.session.frames if window.runs.session else 0
-    engine.go.set()
-    # The first window has four views, each further one brings two.
-    wait_until(lambda: len(window.runs.keyframes) >= frames // 2 * 2)
-    wait_until(window.view.refine.isEnabled)
-    assert window.runs.state is State.PAUSED
+    driver.run()
     refine(window)
     assert window.refinement.versions.can_switch
-    window.runs.toggle_pause()
-    driver.wait_for_end()
+    window.runs.growing.emit()
+    window.display.finish_growth()
     assert not window.refinement.versions.can_switch
-    assert len(window.runs.keyframes) == 8
     assert window.view.scene.scene.refine == "none"
     expected = [k.world_from_camera[:3, 3] for k in window.runs.keyframes]
     np.testing.assert_allclose(centres(window), expected, atol=1e-6)

@@ -17,6 +17,7 @@ from app.ui.adapter import find_adapter
 from app.ui.framing import FIELD_OF_VIEW, UP, Viewpoint, viewpoint
 from app.ui.scene_view import SceneView
 from app.ui.stage import Stage
+from tests.app.ui.waiting import wait
 
 RED, GREEN, BLUE = (220, 30, 30), (30, 200, 40), (40, 60, 220)
 
@@ -186,9 +187,9 @@ def _drag(view: SceneView, button: Qt.MouseButton = Qt.MouseButton.LeftButton) -
     QTest.mousePress(_canvas(view), button, pos=QPoint(200, 200))
     for x in range(200, 300, 10):
         QTest.mouseMove(_canvas(view), QPoint(x, 210))
-        QTest.qWait(20)
+        wait(20)
     QTest.mouseRelease(_canvas(view), button, pos=QPoint(300, 210))
-    QTest.qWait(300)
+    wait(300)
 
 
 @needs_adapter
@@ -210,7 +211,7 @@ def test_a_right_drag_takes_the_scene_along_and_the_wheel_zooms(view: SceneView)
         False,
     )
     QApplication.sendEvent(_canvas(view), wheel)
-    QTest.qWait(400)
+    wait(400)
     assert len(np.argwhere(mask(draw(view), RED))) > 1.2 * len(after)
 
 
@@ -239,7 +240,7 @@ def passes_until_still(stage: Stage) -> int:
     painter = stage._painter
     for _ in range(100):
         drawn, is_at_work = stage.passes.count, painter._running or painter._waiting
-        QTest.qWait(300)
+        wait(300)
         if stage.passes.count == drawn and not is_at_work:
             return drawn
     raise AssertionError("it never stops drawing")
@@ -254,7 +255,7 @@ def test_it_draws_only_when_something_changed(view: SceneView, qt: QApplication)
     drawn = passes_until_still(stage)
     view.set_confidence_quantile(0.1)
     while stage.passes.count == drawn:
-        QTest.qWait(20)
+        wait(20)
     assert passes_until_still(stage) == drawn + 1
 
 
@@ -270,8 +271,8 @@ def test_passes_add_up_to_the_whole_picture(view: SceneView) -> None:
     view.reset_view()
     view.set_point_size(2.0001)
     while stage.passes.count < before + 5:
-        QTest.qWait(20)
-    QTest.qWait(200)
+        wait(20)
+    wait(200)
     assert stage.passes.count == before + 5, "9000 points, 2000 a pass"
     np.testing.assert_array_equal(pixels(view), whole)
 
@@ -313,7 +314,7 @@ def test_keyframes_of_any_size_are_drawn(
     stage.passes.pace = FixedPace(5)
     for index, size in enumerate(sizes):
         put(view, index, patch([index, 0, 3], count=size), RED)
-    QTest.qWait(400)
+    wait(400)
     assert "error" not in caplog.text.lower()
 
 
@@ -328,9 +329,9 @@ def test_it_may_be_deleted_while_a_picture_is_on_its_way(
         stage = view._stage
         assert stage is not None
         while not stage.passes.count:
-            QTest.qWait(1)
+            wait(1)
         shiboken6.delete(view)
-        QTest.qWait(50)
+        wait(50)
     assert "error" not in caplog.text.lower()
 
 

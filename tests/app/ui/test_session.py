@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from PySide6.QtTest import QTest
 
 from app.capture import Frame, SourceError
 from app.ui.session import WAITING_KEYFRAMES
+from tests.app.ui.waiting import wait
 
 
 class Source:
@@ -73,7 +73,7 @@ def test_a_camera_goes_on_while_the_engine_is_busy(driver: Any, use: Any) -> Non
     engine = driver.start_and_hold()
     # A file would be read no further than the keyframes that may wait.
     while source.given < 10 * WAITING_KEYFRAMES:
-        QTest.qWait(10)
+        wait(10)
     _, decision = driver.window.runs.session.latest_frame()
     assert not decision.accepted
     assert decision.reason == "the engine is busy"
@@ -88,7 +88,7 @@ def test_a_camera_goes_on_while_the_engine_is_busy(driver: Any, use: Any) -> Non
 def test_a_file_waits_for_the_engine(driver: Any, use: Any) -> None:
     source = use(count=80)
     engine = driver.start_and_hold()
-    QTest.qWait(500)
+    wait(500)
     assert source.given < 80
     assert not driver.window.is_idle
     engine.go.set()

@@ -15,6 +15,7 @@ from app.ui.scene import packed_keyframe
 from app.ui.scene_panel import ScenePanel
 from app.ui.scene_view import SceneView
 from app.ui.tools.handles import CURSORS, REACH, face_centers
+from tests.app.ui.waiting import wait
 
 needs_adapter = pytest.mark.skipif(
     find_adapter() is None, reason="no graphics adapter (apt install mesa-vulkan-drivers)"
@@ -67,7 +68,7 @@ def press(panel: QWidget, text: str) -> None:
 def click(view: SceneView, x: float, y: float) -> None:
     canvas = view._stage.canvas  # type: ignore[union-attr]
     QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=QPoint(round(x), round(y)))
-    QTest.qWait(30)
+    wait(30)
 
 
 def places(view: SceneView, count: int) -> list[tuple[float, float]]:
@@ -104,7 +105,7 @@ def test_the_list_switches_keyframes(panel: ScenePanel, room: Any) -> None:
     view = panel.scene
     fill(view, room)
     QTest.keyClick(panel, "k")
-    QTest.qWait(120)
+    wait(120)
     items = panel.keyframes.list
     assert [items.item(row).text() for row in range(4)] == [f"Keyframe {n}" for n in (1, 2, 3, 4)]
     assert not items.item(0).icon().isNull()
@@ -112,13 +113,13 @@ def test_the_list_switches_keyframes(panel: ScenePanel, room: Any) -> None:
     assert view.scene.shown_positions == [0, 2, 3]
     items.setCurrentRow(2)
     press(panel, "Only this")
-    QTest.qWait(120)
+    wait(120)
     assert view.scene.shown_positions == [2]
     assert items.item(0).checkState() is Qt.CheckState.Unchecked
     press(panel, "All")
     assert view.scene.shown_positions == [0, 1, 2, 3]
     view.remove_keyframe(3)
-    QTest.qWait(120)
+    wait(120)
     assert items.count() == 3
 
 
@@ -197,7 +198,7 @@ def test_the_box_is_dragged_by_its_handles(panel: ScenePanel, room: Any) -> None
     fill(view, room)
     view.draw_now()
     QTest.keyClick(panel, "b")
-    QTest.qWait(50)
+    wait(50)
     before = panel.crop.box
     assert view.scene.crop is None
     handle = panel.crop.handles._handles[0]
@@ -352,7 +353,7 @@ def test_flying_takes_its_keys_from_the_window(panel: ScenePanel, room: Any) -> 
     QTest.keyPress(stage.canvas, "w")
     moved = np.zeros(3)
     for _ in range(200):
-        QTest.qWait(20)
+        wait(20)
         moved = np.array(view.camera_state()["position"]) - before
         if np.linalg.norm(moved) > 0.1 * stage.radius:
             break
@@ -371,7 +372,7 @@ def test_following_goes_behind_the_newest_keyframe(panel: ScenePanel, room: Any)
 
     def settled() -> None:
         for _ in range(200):
-            QTest.qWait(20)
+            wait(20)
             if stage._navigation._goal is None:
                 return
         raise AssertionError("the camera never arrives")
@@ -384,7 +385,7 @@ def test_following_goes_behind_the_newest_keyframe(panel: ScenePanel, room: Any)
     assert 0 < behind < stage.radius
     for _ in range(3):
         view.undo()
-    QTest.qWait(100)
+    wait(100)
     settled()
     first = keyframes[0].world_from_camera
     assert np.array(stage._camera.world.forward) @ first[:3, 2] > 0.9
@@ -409,9 +410,9 @@ def test_two_views_can_be_linked(qt: QApplication, room: Any) -> None:
     QTest.mousePress(stage.canvas, Qt.MouseButton.LeftButton, pos=QPoint(200, 150))
     for x in range(200, 300, 20):
         QTest.mouseMove(stage.canvas, QPoint(x, 160))
-        QTest.qWait(30)
+        wait(30)
     QTest.mouseRelease(stage.canvas, Qt.MouseButton.LeftButton, pos=QPoint(300, 160))
-    QTest.qWait(500)
+    wait(500)
     assert told
     assert set(told) == {0}, "who is led does not lead"
     for name in ("position", "rotation"):
