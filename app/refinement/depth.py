@@ -19,13 +19,14 @@ _GAIN = 0.9
 
 
 def correct_depth(
-    depth: NDArray[np.float32], pixels: Floats, known: Floats
+    depth: NDArray[np.float32], pixels: Floats, known: Floats, doubt: float = 0.0
 ) -> NDArray[np.float32] | None:
     """A depth map [H,W] moved through known depths [N] at pixels [N,2] (x, y; centres at integers).
 
     What is added to log depth is bilinear on a coarse grid plus a multiple of log depth, so that
     the map keeps its detail. None if there are too few points, or if points that were not used
-    do not fit better than before.
+    do not fit better than before; doubt: by so much of log depth the known depths may be off all
+    together, which these points cannot tell.
     """
     height, width = depth.shape
     estimate = depth_at(depth, pixels)
@@ -41,7 +42,7 @@ def correct_depth(
     apart = np.random.default_rng(_SEED).random(len(off)) < _HELD_OUT
     tried = _fit(basis[~apart], off[~apart])
     error_before = np.median(np.abs(off[apart]))
-    if not np.median(np.abs(off - basis @ tried)[apart]) < _GAIN * error_before:
+    if not np.median(np.abs(off - basis @ tried)[apart]) + doubt < _GAIN * error_before:
         return None
     *nodes, slope = _fit(basis, off)
     # Bilinear between nodes, the outer ones in the outer pixels.

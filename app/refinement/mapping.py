@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.geometry import Floats
+from app.geometry import Floats, invert_se3
 from app.refinement._pycolmap import pycolmap
 from app.refinement.evidence import Cameras
 from app.refinement.features import Features, Pair
@@ -40,10 +40,15 @@ class Observations:
 
 @dataclass(frozen=True)
 class Model:
-    """Cameras in a world and scale of their own, and what each frame that has one observes."""
+    """Cameras in a world and scale of their own, and what each frame that has one observes.
+
+    parallax: angle (radians) between the first ray to a point and the one farthest from it, the
+    median over all points.
+    """
 
     cameras: Cameras
     observations: dict[int, Observations]
+    parallax: float
 
 
 def grow(
@@ -193,4 +198,16 @@ def _result(model: Any, features: Sequence[Features]) -> Model:
             error=np.array([point.error for _, point in seen]),
             track_length=np.array([point.track.length() for _, point in seen]),
         )
-    return Model(Cameras(poses, refined), observations)
+    return Model(Cameras(poses, refined), observations, _parallax(model, poses))
+
+
+def _parallax(model: Any, poses: dict[int, Floats]) -> float:
+    centers = {position: invert_se3(pose)[:, 3] for position, pose in poses.items()}
+    angles = []
+    for point in model.points3D.values():
+        rays = np.array([point.xyz - centers[e.image_id - 1] for e in point.track.elements])
+        rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+        # The angle from a chord's length, exact where it is small.
+        chord = np.linalg.norm(rays - rays[0], axis=1).max()
+        angles.append(2 * np.arcsin(chord / 2))
+    return float(np.median(angles)) if angles else 0.0

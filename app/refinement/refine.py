@@ -7,7 +7,6 @@ neighbour that was. Depth is moved smoothly through the triangulated points (`de
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -17,7 +16,8 @@ from app.geometry import Floats
 from app.reconstruction.keyframe import Keyframe
 from app.refinement.evidence import Cameras, explains_more, split, support, support_of_any_lens
 from app.refinement.features import FEW, Features, Matches, Seen, extract, match, pairs_to_match
-from app.refinement.mapping import Model, grow
+from app.refinement.lens import Candidate, choose, is_credible, tells_lens
+from app.refinement.mapping import grow
 from app.refinement.outcome import Refinement, kept
 from app.refinement.pairs import Geometries, initial_pairs, verify
 from app.refinement.resection import reach
@@ -35,15 +35,6 @@ _ENOUGH = 0.95
 
 class _Cancelled(Exception):
     pass
-
-
-@dataclass
-class _Best:
-    """The model that most matches set apart speak for, and the pairs that it was made from."""
-
-    score: float
-    model: Model | None
-    geometries: Geometries
 
 
 def refine(
@@ -85,39 +76,42 @@ def _refine(
     network = network_cameras(keyframes, features)
     before = support(network, features, held_out)
 
-    def best_model(matches: Matches, guesses: Sequence[Floats], start: float, end: float) -> _Best:
-        best = _Best(0.0, None, {})
+    def candidates(
+        matches: Matches, guesses: Sequence[Floats], start: float, end: float
+    ) -> tuple[list[Candidate], Geometries]:
+        """Models from guesses of the focal lengths, and the pairs of the first one with any."""
+        found: list[Candidate] = []
+        first: Geometries = {}
         for number, focals in enumerate(guesses, 1):
             geometries = verify(features, matches, seen.unclear, focals, check)
-            best.geometries = best.geometries or geometries
+            first = first or geometries
             enough = _ENOUGH * sum(
-                support_of_any_lens(found.F, features, pair, held_out[pair])
-                for pair, found in geometries.items()
-                if found.F is not None
+                support_of_any_lens(pair_found.F, features, pair, held_out[pair])
+                for pair, pair_found in geometries.items()
+                if pair_found.F is not None
             )
             for pair in initial_pairs(features, geometries, _INITIAL_PAIRS):
                 check()
                 model = grow(features, focals, geometries, pair, check)
-                score = sum(support(model.cameras, features, held_out).values()) if model else 0
-                if score > best.score:
-                    best = _Best(score, model, geometries)
-                if (
-                    model
-                    and score > enough
-                    and model.cameras.poses.keys() >= set(chain(*geometries))
-                ):
-                    return best
+                if model is None or not is_credible(model, network.focals):
+                    continue
+                score = sum(support(model.cameras, features, held_out).values())
+                found.append(Candidate(model, geometries, score))
+                reached = model.cameras.poses.keys() >= set(chain(*geometries))
+                if score > enough and reached and tells_lens(model):
+                    return found, geometries
             progress(start + (end - start) * number / len(guesses))
-        return best
+        return found, first
 
     guesses = _focal_guesses(network.focals, features)
-    best = best_model(_best_stretch(used), guesses, 0.4, 0.6)
+    found, geometries = candidates(_best_stretch(used), guesses, 0.4, 0.6)
     if len(keyframes) > FEW:
         # One lens took all: what a part tells of it holds for the whole.
-        guesses = [best.model.cameras.focals] if best.model else guesses
-        best = best_model(used, guesses, 0.6, 0.9)
-    if best.model is None:
-        return kept(keyframes, _why_no_model(seen.matches, best.geometries))
+        guesses = [choose(found).model.cameras.focals] if found else guesses
+        found, geometries = candidates(used, guesses, 0.6, 0.9)
+    if not found:
+        return kept(keyframes, _why_no_model(seen.matches, geometries))
+    best = choose(found)
     if not explains_more(best.score, sum(before.values())):
         return kept(
             keyframes,
@@ -127,7 +121,7 @@ def _refine(
     model = reach(best.model, features, used)
     with_unclear = {pair: np.concatenate([used[pair], seen.unclear[pair]]) for pair in used}
     model = reach(model, features, with_unclear)
-    return assemble(keyframes, features, held_out, network, model, best.geometries)
+    return assemble(keyframes, features, held_out, network, model, best.geometries, best.doubt)
 
 
 def look(

@@ -48,8 +48,10 @@ def reach(model: Model, features: list[Features], matches: Matches) -> Model:
             track_length=length[inliers] + 1,
         )
         poses = {**model.cameras.poses, position: pose}
-        model = Model(
-            replace(model.cameras, poses=poses), {**model.observations, position: observed}
+        model = replace(
+            model,
+            cameras=replace(model.cameras, poses=poses),
+            observations={**model.observations, position: observed},
         )
     return model
 

@@ -37,6 +37,7 @@ def assemble(
     network: Cameras,
     model: Model,
     geometries: Geometries,
+    doubt: float = 0.0,
 ) -> Refinement:
     """Keyframes with the model's cameras, where the matches set apart speak for them.
 
@@ -58,15 +59,18 @@ def assemble(
     refined = list(keyframes)
     reports = {}
     scale = _scale(keyframes, features, model, chosen)
+    depths = _depths(keyframes, features, model, chosen, scale, doubt)
     for position in chosen:
         refined[position] = _registered(keyframes, features, model, chosen[0], position, scale)
+        if (depth := depths[position]) is not None:
+            refined[position] = replace(refined[position], depth=depth)
         seen = model.observations[position]
         reports[position] = FrameReport(
             changed=True,
             reason="geometry explains its matches",
             points=len(seen.depth),
             track_length=float(np.mean(seen.track_length)),
-            depth_changed=refined[position].depth is not keyframes[position].depth,
+            depth_changed=depths[position] is not None,
         )
     focals = model.cameras.focals
     while len(reports) < len(keyframes):
@@ -121,6 +125,23 @@ def _scale(
     return float(np.exp(np.nanmedian(np.concatenate(ratios))))
 
 
+def _depths(
+    keyframes: Sequence[Keyframe],
+    features: Sequence[Features],
+    model: Model,
+    chosen: list[int],
+    scale: float,
+    doubt: float,
+) -> dict[int, NDArray[np.float32] | None]:
+    """Depth of keyframes moved to the model's points, None where it stays."""
+    depths = {}
+    for position in chosen:
+        keyframe, seen = keyframes[position], model.observations[position]
+        pixels = _network_pixels(keyframe, features[position], seen.pixels)
+        depths[position] = correct_depth(keyframe.depth, pixels, scale * seen.depth, doubt)
+    return depths
+
+
 def _registered(
     keyframes: Sequence[Keyframe],
     features: Sequence[Features],
@@ -129,18 +150,15 @@ def _registered(
     position: int,
     scale: float,
 ) -> Keyframe:
-    """A keyframe with the model's camera, as seen from the anchor, and its depth moved to it."""
-    keyframe, seen = keyframes[position], model.observations[position]
+    """A keyframe with the model's camera, as seen from the anchor."""
+    keyframe = keyframes[position]
     poses = model.cameras.poses
     relative = compose_se3(poses[position], invert_se3(poses[anchor]))
     relative[:, 3] *= scale
-    pixels = _network_pixels(keyframe, features[position], seen.pixels)
-    depth = correct_depth(keyframe.depth, pixels, scale * seen.depth)
     return replace(
         keyframe,
         extrinsic=compose_se3(relative, keyframes[anchor].extrinsic).astype(np.float32),
         intrinsic=_intrinsic(keyframe, features[position], model.cameras.focals[position]),
-        depth=keyframe.depth if depth is None else depth,
     )
 
 

@@ -82,9 +82,8 @@ def test_frame_is_reached_by_few_true_matches_among_many_false(true: int) -> Non
         error=np.zeros(100),
         track_length=np.full(100, 2.0),
     )
-    model = Model(
-        Cameras(dict.fromkeys((0, 1), np.eye(3, 4)), np.full(4, FOCAL)), {0: known, 1: known}
-    )
+    cameras = Cameras(dict.fromkeys((0, 1), np.eye(3, 4)), np.full(4, FOCAL))
+    model = Model(cameras, {0: known, 1: known}, parallax=0.1)
     pairs = (0, 2), (1, 2), (2, 3)
     reached = reach(model, features, dict.fromkeys(pairs, numbered(100)))
     assert set(reached.cameras.poses) == ({0, 1, 2, 3} if true else {0, 1})
