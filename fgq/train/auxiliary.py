@@ -7,13 +7,17 @@ view.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fgq.train.batch import Batch
+from fgq.vggt.attention import Attention, rope_2d, rotate
 
 PATCH = 14
 DEPTH_AGREEMENT = 0.1
@@ -96,6 +100,45 @@ class MatchingHeads(nn.Module):
         return (loss * visible).sum() / visible.sum().clamp(min=1)
 
 
+class WatchedAttention:
+    """Keeps queries and keys of one head of every global block of a forward pass."""
+
+    HEAD = 0
+
+    def __init__(self, blocks: Iterable[nn.Module]) -> None:
+        self.queries: list[Tensor] = []
+        self.keys: list[Tensor] = []
+        for block in blocks:
+            attention = cast(Attention, block.attn)
+            attention.q_norm.register_forward_hook(partial(self._keep, self.queries))
+            attention.k_norm.register_forward_hook(partial(self._keep, self.keys))
+
+    def _keep(self, kept: list[Tensor], _module: nn.Module, _given: object, x: Tensor) -> None:
+        if torch.is_grad_enabled():
+            kept.append(x[:, self.HEAD])
+
+    def loss(self, target: Correspondence, grid: tuple[int, int]) -> Tensor:
+        """Cross-entropy, mean over blocks, of how that head shares a patch's attention among the
+        patches of its partner view (`Correspondence`), against the four patches around the true
+        place. Forgets the pass."""
+        s, n = target.visible.shape[1:]
+        partner = torch.tensor([1] + [0] * (s - 1))
+        weights = bilinear_patch_weights(target.position, grid)
+        count = target.visible.sum().clamp(min=1)
+        losses = []
+        for q, k in zip(self.queries, self.keys, strict=True):
+            q, k = (x.unflatten(1, (s, -1)) for x in (q, k))
+            special = q.shape[2] - n
+            rope = rope_2d(*grid, q.shape[-1], special)
+            q, k = rotate(q.float(), rope)[:, :, special:], rotate(k.float(), rope)[:, :, special:]
+            logits = q @ k[:, partner].mT * q.shape[-1] ** -0.5
+            entropy = -(weights * logits.log_softmax(-1)).sum(-1)
+            losses.append((entropy * target.visible).sum() / count)
+        self.queries.clear()
+        self.keys.clear()
+        return torch.stack(losses).mean()
+
+
 def bilinear_patch_weights(position: Tensor, grid: tuple[int, int]) -> Tensor:
     """Share a position [...,2] in [-1,1] among the patches of a (h, w) grid -> [..., h*w]."""
     rows, columns = grid
@@ -119,7 +162,7 @@ class LinearDepthHead(nn.Module):
         """tokens [B,S,P,2C] -> depth [B,S,H,W,1], confidence [B,S,H,W]."""
         b, s, p, _ = tokens.shape
         rows, columns = size[0] // PATCH, size[1] // PATCH
-        patches = self.project(self.norm(tokens[:, :, p - rows * columns :]))
+        patches = self.project(self.norm(tokens[:, :, p - rows * columns :].float()))
         maps = patches.view(b, s, rows, columns, PATCH, PATCH, 2).permute(0, 1, 2, 4, 3, 5, 6)
         maps = maps.reshape(b, s, *size, 2).float()
         return maps[..., :1].exp(), 1 + maps[..., 1].exp()

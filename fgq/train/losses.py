@@ -12,12 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fgq.geometry import compose_se3, invert_se3
+from fgq.geometry import compose_se3, invert_se3, quaternion_to_matrix
 
 STAGE_DECAY = 0.6  # the weight of an iteration of the camera head against the next one
 FOV_WEIGHT = 0.5
 CONFIDENCE_WEIGHT = 0.2  # of -log(confidence)
 LARGEST_ERROR = 100.0
+SHORT_STEP = 0.02  # of the scene's scale
 LEAST_PIXELS = 100  # a scene's first view, or a batch, needs more of them to count
 LEAST_FOR_QUANTILE = 1000
 
@@ -99,6 +100,37 @@ def camera_loss(
     return terms.translation + terms.rotation + FOV_WEIGHT * terms.fov
 
 
+def pair_loss(pose_enc_list: Sequence[Tensor], extrinsic: Tensor) -> Tensor:
+    """Chords (about radians) by which rotation and direction of motion between every two views are
+    wrong, for pose codes [B, S, 9] of all iterations and true extrinsic [B, S, 3, 4].
+
+    `camera_loss` compares lengths, so that it hardly minds the direction of a short step; this is
+    what AUC measures. Steps shorter than SHORT_STEP count less: their direction is not to be seen.
+    """
+    true_turn, true_step = _pairs(extrinsic)
+    length = true_step.norm(dim=-1)
+    weight = length / (length + SHORT_STEP)
+    total = extrinsic.new_zeros(())
+    for age, code in enumerate(reversed(pose_enc_list)):
+        rotation = quaternion_to_matrix(code[..., 3:7])
+        turn, step = _pairs(torch.cat((rotation, code[..., :3, None]), dim=-1))
+        # An eps under the root: the slope of a length at zero is no number.
+        turned = ((turn - true_turn).square().sum((-1, -2)) / 2 + 1e-6).sqrt()
+        aim = step / (step.square().sum(-1, keepdim=True) + SHORT_STEP**2).sqrt()
+        aside = ((aim - F.normalize(true_step, dim=-1)).square().sum(-1) + 1e-6).sqrt()
+        total = total + STAGE_DECAY**age * (turned.mean() + (aside * weight).mean())
+    return total / len(pose_enc_list)
+
+
+def _pairs(extrinsic: Tensor) -> tuple[Tensor, Tensor]:
+    """Rotation [B, N, 3, 3] and translation [B, N, 3] of every view relative to every earlier one
+    of extrinsic [B, S, 3, 4]."""
+    views = extrinsic.shape[1]
+    first, second = torch.triu_indices(views, views, offset=1)
+    relative = compose_se3(extrinsic[:, second], invert_se3(extrinsic[:, first]))
+    return relative[..., :3], relative[..., 3]
+
+
 def depth_loss(prediction: Tensor, confidence: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Sum of `dense_terms` of depth [B, S, H, W, 1], with the gradient of the error."""
     return sum_terms(dense_terms(prediction, confidence, target, mask, "difference", 0.98))
@@ -129,9 +161,8 @@ def dense_terms(
     if mask.sum() < LEAST_PIXELS:
         zero = 0 * (prediction.sum() + confidence.sum())
         return DenseTerms(zero, zero, zero)
-    error = (prediction - target)[mask].norm(dim=-1)
-    score = confidence[mask]
-    weighted = error * score - CONFIDENCE_WEIGHT * score.log()
+    error = (prediction - target).norm(dim=-1)
+    weighted = error * confidence - CONFIDENCE_WEIGHT * confidence.log()
     maps = [x.flatten(0, 1) for x in (prediction, target, mask, confidence)]
     if gradient == "normal":
         slope = _over_scales(normal_error, maps[:3], scales=3)
@@ -139,13 +170,19 @@ def dense_terms(
         slope = _over_scales(difference_error, maps[:3], scales=4)
     else:
         slope = _over_scales(difference_error, maps, scales=4)
-    return DenseTerms(_robust_mean(weighted, quantile), _robust_mean(error, quantile), slope)
+    return DenseTerms(
+        _robust_mean(weighted, mask, quantile), _robust_mean(error, mask, quantile), slope
+    )
 
 
-def _robust_mean(values: Tensor, quantile: float | None) -> Tensor:
-    """Mean of values [N] without those that are not finite or beyond the quantile."""
+def _robust_mean(values: Tensor, mask: Tensor, quantile: float | None) -> Tensor:
+    """Mean of values [B, S, H, W] where mask holds, those that are not finite counted as 0 and
+    those beyond the quantile left out."""
     values = values.nan_to_num(0, 0, 0).clamp(-LARGEST_ERROR, LARGEST_ERROR)
-    if quantile is not None and len(values) > LEAST_FOR_QUANTILE:
+    if quantile is None:
+        return (values * mask).sum() / mask.sum()
+    values = values[mask]
+    if len(values) > LEAST_FOR_QUANTILE:
         rank = max(1, math.ceil(quantile * len(values)))
         inliers = values < values.detach().kthvalue(rank).values
         if inliers.sum() > LEAST_FOR_QUANTILE:

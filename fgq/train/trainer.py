@@ -20,7 +20,7 @@ from torch import nn
 
 from fgq.data.shards import Shards, open_shards
 from fgq.evaluate.depth import depth_metrics
-from fgq.evaluate.pose import relative_pose_errors
+from fgq.evaluate.pose import auc_shares, relative_pose_errors
 from fgq.files import write_file
 from fgq.train.batch import Batch, clip_tensors, sample_batch, scene_targets
 from fgq.train.config import TrainConfig
@@ -113,17 +113,19 @@ def evaluate_held_out(
             rotation, direction = relative_pose_errors(predicted[j], extrinsic)
             motion, _ = relative_pose_errors(still, extrinsic)
             metrics = depth_metrics(predicted_depth[j], truth.depth[i + j])
+            worst = torch.maximum(rotation, direction).numpy()
             rows.append(
                 [
                     rotation.mean(),
                     motion.mean(),
                     direction.mean(),
+                    auc_shares(worst, 30).mean(),
                     metrics["abs_rel"],
                     metrics["delta1"],
                 ]
             )
     trainee.train()
-    names = ("rotation_deg", "motion_deg", "direction_deg", "abs_rel", "delta1")
+    names = ("rotation_deg", "motion_deg", "direction_deg", "auc30", "abs_rel", "delta1")
     return dict(zip(names, np.mean(np.array(rows, dtype=float), axis=0).tolist(), strict=True))
 
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 ROPE_BASE = 100.0
-PLAIN_ATTENTION = 512  # tokens
+PLAIN_ATTENTION = 800  # tokens
 
 
 class Rope(NamedTuple):
@@ -18,6 +18,9 @@ class Rope(NamedTuple):
 
     cos: Tensor
     sin: Tensor
+
+    def to(self, dtype: torch.dtype) -> "Rope":
+        return Rope(self.cos.to(dtype), self.sin.to(dtype))
 
     def repeat(self, views: int) -> "Rope":
         """The same positions for each of several views, [views P, head_dim]."""

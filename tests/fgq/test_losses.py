@@ -1,10 +1,12 @@
 """Losses at their edges; their values are compared in test_golden.py."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
-from fgq.train.losses import camera_loss, dense_terms, depth_loss, point_loss
+from fgq.train.losses import camera_loss, dense_terms, depth_loss, pair_loss, point_loss
 
 
 @pytest.fixture
@@ -68,3 +70,35 @@ def test_invalid_pixels_and_outliers_are_left_out(maps: tuple[Tensor, Tensor, Te
     assert robust.regression.item() == pytest.approx(reference.regression.item(), rel=2e-2)
     plain = dense_terms(points, confidence, target, mask, "difference")
     assert plain.regression > 2 * reference.regression
+
+
+def test_pair_loss_is_the_angle_of_rotation_and_direction() -> None:
+    extrinsic = torch.eye(3, 4).repeat(1, 2, 1, 1)
+    extrinsic[0, 1, 0, 3] = 1
+    code = torch.tensor([[[0.0, 0, 0, 0, 0, 0, 1, 1, 1], [1.0, 0, 0, 0, 0, 0, 1, 1, 1]]])
+    assert pair_loss([code], extrinsic) == pytest.approx(0, abs=5e-3)
+    angle = 0.1
+    aside = code.clone()
+    aside[0, 1, :3] = torch.tensor([math.cos(angle), math.sin(angle), 0])
+    assert pair_loss([aside], extrinsic) == pytest.approx(angle / 1.02, rel=1e-2)
+    turned = code.clone()
+    turned[0, 1, 3:7] = torch.tensor([0, 0, math.sin(angle / 2), math.cos(angle / 2)])
+    assert pair_loss([turned], extrinsic) == pytest.approx(angle, rel=0.02)
+
+
+def test_pair_loss_has_a_gradient_where_nothing_moves() -> None:
+    code = torch.tensor([0.0, 0, 0, 0, 0, 0, 1, 1, 1]).repeat(1, 3, 1).requires_grad_()
+    extrinsic = torch.eye(3, 4).repeat(1, 3, 1, 1)
+    pair_loss([code], extrinsic).backward()
+    assert code.grad is not None
+    assert code.grad.isfinite().all()
+
+
+def test_outliers_are_kept_without_a_quantile(maps: tuple[Tensor, Tensor, Tensor]) -> None:
+    points, confidence, mask = maps
+    mask[0, 1] = False
+    target = points.clone()
+    target[0, 0, :20, :, 0] += 0.5
+    target[0, 1] = 7
+    terms = dense_terms(points, confidence, target, mask, "difference")
+    assert terms.regression.item() == pytest.approx(0.25)

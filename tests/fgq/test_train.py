@@ -6,8 +6,11 @@ import torch
 
 from fgq.arguments import parse_size
 from fgq.geometry import decode_pose, encode_pose
-from fgq.train.auxiliary import bilinear_patch_weights, correspondence
+from fgq.train.auxiliary import WatchedAttention, bilinear_patch_weights, correspondence
 from fgq.train.batch import Batch, _mirror, resize_clip, scene_targets
+from fgq.train.config import TrainConfig
+from fgq.train.trainee import Trainee
+from fgq.vggt import VGGT, VGGTConfig
 
 SIZE = (84, 112)
 
@@ -95,3 +98,38 @@ def test_resize_clip_keeps_the_field_of_view() -> None:
 def test_parse_size_refuses(text: str) -> None:
     with pytest.raises(ValueError, match="size"):
         parse_size(text)
+
+
+def test_watched_attention_rewards_a_look_at_the_true_place() -> None:
+    """Queries and keys of opposite sign ask away from where identical ones ask for."""
+    target = correspondence(wall_scene(0.0))  # every patch is seen where it is
+    grid = (SIZE[0] // 14, SIZE[1] // 14)
+    watched = WatchedAttention([])
+    # The rotation of 16 channels of ones is the same only for the same position.
+    tokens = torch.full((1, 2 * (3 + grid[0] * grid[1]), 16), 3.0)
+    watched.queries, watched.keys = [tokens], [tokens]
+    right = watched.loss(target, grid)
+    assert not watched.queries
+    assert not watched.keys
+    watched.queries, watched.keys = [tokens], [-tokens]
+    wrong = watched.loss(target, grid)
+    assert right < torch.tensor(grid[0] * grid[1]).log() < wrong
+
+
+def test_bf16_gives_the_losses_of_fp32_but_for_rounding() -> None:
+    torch.manual_seed(0)
+    config = TrainConfig("", "", "", attention_weight=1.0, pair_weight=1.0, dense="dpt")
+    trainee = Trainee(VGGT(VGGTConfig.nano()), config)
+    batch = wall_scene(0.2)
+    torch.manual_seed(1)
+    exact = trainee.losses(batch)
+    trainee.bf16 = True
+    torch.manual_seed(1)
+    rounded = trainee.losses(batch)
+    torch.stack(list(rounded.values())).sum().backward()
+    for name, value in exact.items():
+        assert rounded[name].item() == pytest.approx(value.item(), rel=0.03), name
+    watched = trainee.model.aggregator.global_blocks[-1].attn.qkv.weight.grad
+    assert watched is not None
+    assert watched.dtype == torch.float32
+    assert watched.abs().sum() > 0
