@@ -65,7 +65,7 @@ class Trainee(nn.Module):
             with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
                 depth, confidence = self.linear_depth(last, size)
             terms = dense_terms(depth, confidence, target, mask, "difference")
-            parts["depth"] = config.depth_weight * sum_terms(terms)
+            parts["depth"] = sum_terms(terms)
             return parts
         views = len(mask[0])
         chosen = torch.randperm(views)[: math.ceil(views * config.dense_share)]
@@ -75,7 +75,7 @@ class Trainee(nn.Module):
             points, point_confidence = self.model.point_head(some, size)
         mask = mask[:, chosen]
         terms = dense_terms(depth, confidence, target[:, chosen], mask, "difference")
-        parts["depth"] = config.depth_weight * sum_terms(terms)
+        parts["depth"] = sum_terms(terms)
         true_points = batch.truth.world_points[:, chosen]
         # The loss of the paper compares normals too; on a CPU their forward pass is 7 % of a step.
         terms = dense_terms(points, point_confidence, true_points, mask, "difference")
