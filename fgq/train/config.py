@@ -30,7 +30,6 @@ class TrainConfig:
     adam_lr: float = 2e-3
     camera_weight: float = 5.0
     pair_weight: float = 0.0
-    depth_weight: float = 1.0
     point_weight: float = 0.3
     correspondence_weight: float = 3.0
     matching_weight: float = 0.3

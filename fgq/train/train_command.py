@@ -32,7 +32,6 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         ("adam_lr", "learning rate of everything else"),
         ("camera_weight", "weight of the pose loss"),
         ("pair_weight", "weight of the loss of rotation and direction between all views"),
-        ("depth_weight", "weight of the depth head's loss"),
         ("point_weight", "weight of the point head's loss"),
         ("correspondence_weight", "weight of the projected-position loss"),
         ("matching_weight", "weight of the patch-matching loss"),
