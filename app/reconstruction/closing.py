@@ -21,8 +21,9 @@ _GAP = 3
 _STEP_ANGLE = np.radians(3.0)
 _STEP_SHIFT, _STEP_SHIFT_LEAST = 0.3, 0.01
 _STEP_LOG_SCALE = 0.05
-# Of a step between refined keyframes, as a part of these.
-_REFINED_STEP = 0.1
+# Of a step between refined keyframes, as a part of these. Loops know the network's depth only: they
+# may bend the way where it was not refined, and nowhere else.
+_REFINED_STEP = 0.01
 # What an edge and the cameras may differ by, in squares of its standard deviations, before the
 # cameras are moved: what chance alone brings (3 turns, 3 shifts and a scale).
 _CONTRADICTION = 7.0

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.capture.frame import Frame
 from app.capture.preprocess import fit_image
 from app.engine import Engine, Prediction
 from app.errors import AppError
-from app.geometry import Sim3, compose_se3, invert_se3, nearest_rotation
+from app.geometry import Floats, Sim3, compose_se3, invert_se3, nearest_rotation
 from app.paging import paged
 from app.reconstruction.align import align_window
 from app.reconstruction.closing import LoopCloser
@@ -123,7 +124,7 @@ class Reconstructor:
             relative = compose_se3(refined.extrinsic.astype(np.float64), first)
             relative[:, 3] *= unit
             keyframe = self.keyframes[position]
-            keyframe.extrinsic = compose_se3(relative, anchor.extrinsic).astype(np.float32)
+            keyframe.extrinsic = _rigid(compose_se3(relative, anchor.extrinsic))
             keyframe.depth = paged(refined.depth * np.float32(unit))
             keyframe.intrinsic = refined.intrinsic
             self._times_seen[position] = max(self._times_seen[position], _REFINED_WEIGHT)
@@ -136,7 +137,7 @@ class Reconstructor:
                 invert_se3(last.extrinsic.astype(np.float64)),
             )
             relative[:, 3] *= scale
-            keyframe.extrinsic = compose_se3(relative, invert_se3(here)).astype(np.float32)
+            keyframe.extrinsic = _rigid(compose_se3(relative, invert_se3(here)))
             keyframe.depth = paged(keyframe.depth * np.float32(scale))
         if self._closer:
             factors = [
@@ -228,6 +229,16 @@ def _refine(keyframe: Keyframe, again: Keyframe, times: int) -> None:
     keyframe.depth = keyframe.depth ** np.float32(1 - share) * again.depth ** np.float32(share)
     keyframe.confidence = (1 - share) * keyframe.confidence + share * again.confidence
     keyframe.intrinsic = (1 - share) * keyframe.intrinsic + share * again.intrinsic
+
+
+def _rigid(extrinsic: Floats) -> NDArray[np.float32]:
+    """A camera [3,4] whose rotation is one again.
+
+    Refinement takes the same keyframes again and again, relative to each other by transposes: what
+    a rotation is off doubles each time, and is off by all after thirty.
+    """
+    extrinsic[:, :3] = nearest_rotation(extrinsic[:, :3])
+    return extrinsic.astype(np.float32)
 
 
 def _join(first: WindowUpdate, second: WindowUpdate) -> WindowUpdate:

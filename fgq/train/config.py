@@ -29,11 +29,11 @@ class TrainConfig:
     muon_lr: float = 0.02
     adam_lr: float = 2e-3
     camera_weight: float = 5.0
-    pair_weight: float = 2.0
+    pair_weight: float = 0.0
     point_weight: float = 0.3
     correspondence_weight: float = 3.0
     matching_weight: float = 0.3
-    attention_weight: float = 0.3
+    attention_weight: float = 0.0
     clip: float = 1.0
     seed: int = 0
     threads: int = 2

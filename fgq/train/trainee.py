@@ -48,8 +48,8 @@ class Trainee(nn.Module):
         tokens = self._tokens(batch.images)
         last = tokens[self.model.config.depth - 1]
         grid = (size[0] // PATCH, size[1] // PATCH)
-        target_places = correspondence(batch)
-        regression, matching = self.matching(tokens, target_places, grid)
+        places = correspondence(batch)
+        regression, matching = self.matching(tokens, places, grid)
         poses = self.model.camera_head(last[:, :, :1].float())
         parts = {
             "camera": config.camera_weight * camera_loss(poses, batch.pose_enc),
@@ -59,7 +59,7 @@ class Trainee(nn.Module):
         if config.pair_weight:
             parts["pairs"] = config.pair_weight * pair_loss(poses, batch.truth.extrinsic)
         if self.watched is not None:
-            parts["attention"] = config.attention_weight * self.watched.loss(target_places, grid)
+            parts["attention"] = config.attention_weight * self.watched.loss(places, grid)
         target, mask = batch.truth.depth[..., None], batch.mask
         if self.linear_depth is not None:
             with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):

@@ -59,7 +59,8 @@ class Aggregator(nn.Module):
         tokens = x.shape[1]
         head_dim = c.embed_dim // c.num_heads
         rope = rope_2d(height, width, head_dim, c.num_special_tokens, images.device)
-        rope = rope.to(x.dtype)
+        if x.dtype == torch.bfloat16:  # training: fp32 tables would turn half of it back to fp32
+            rope = rope.to(x.dtype)
         rope_all = rope.repeat(views)
 
         outputs = {}

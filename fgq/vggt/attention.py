@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 ROPE_BASE = 100.0
-PLAIN_ATTENTION = 800  # tokens
+PLAIN_ATTENTION = 512  # tokens
 
 
 class Rope(NamedTuple):

@@ -102,6 +102,20 @@ def test_what_comes_after_moves_along(tour: Any) -> None:
         assert_allclose(keyframes[position].depth, 1.5 * was[position].depth, rtol=1e-5)
 
 
+def test_rotations_stay_rotations_however_often_they_are_refined(tour: Any) -> None:
+    room, poses, engine = tour
+    reconstructor = Reconstructor(engine, 4, 2, loops=False)
+    for frame in frames(engine):
+        reconstructor.add(frame)
+    for start in range(len(reconstructor.keyframes) - NEWEST):
+        before = [replace(k) for k in reconstructor.keyframes[start : start + NEWEST]]
+        reconstructor.take_refined(before, exact(before, room, poses))
+    rotations = np.array([k.extrinsic[:, :3] for k in reconstructor.keyframes], np.float64)
+    assert_allclose(
+        rotations @ rotations.mT, np.broadcast_to(np.eye(3), rotations.shape), atol=1e-5
+    )
+
+
 def test_loops_still_close_and_do_not_bend_what_is_exact(tour: Any) -> None:
     room, poses, engine = tour
     results = {}
