@@ -59,8 +59,6 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
     """Run the command; AppError or OSError if it cannot be done."""
-    if arguments.window and arguments.refine == "local":
-        raise AppError("--window measures without --refine local")
     results = [_measure(arguments, Path(bundle)) for bundle in arguments.bundles]
     for result in results:
         print("\n".join(_lines(result)), end="\n\n", flush=True)
@@ -99,7 +97,8 @@ def _measure(arguments: argparse.Namespace, path: Path) -> Measurement:
 
         window.prepare()
         meter = Meter(result)
-        window.measure(arguments.source, path, play, meter, arguments.views)
+        newest = arguments.refine == "local"
+        window.measure(arguments.source, path, play, meter, arguments.views, newest)
         keyframes = meter.keyframes
     else:
         keyframes = _run_without_window(arguments, path, play, result)
@@ -152,8 +151,7 @@ def _run_without_window(
     if live.engines:
         result.base_memory = live.engines[0].base_memory
     if live.refiner and meter.keyframes:
-        each = live.refiner.seconds / len(meter.keyframes)
-        result.refined = {"reason": live.refiner.reason, "seconds_per_keyframe": each}
+        result.refined = live.refiner.document(len(meter.keyframes))
     return meter.keyframes
 
 

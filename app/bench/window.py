@@ -28,12 +28,21 @@ def prepare() -> QApplication:
     return application
 
 
-def measure(source: str, bundle: Path, open_source: OpenSource, meter: Meter, views: int) -> None:
+def measure(
+    source: str,
+    bundle: Path,
+    open_source: OpenSource,
+    meter: Meter,
+    views: int,
+    refine_newest: bool = False,
+) -> None:
     """Run a source through a window to its end, so many views at a time.
 
-    A keyframe's latency ends here when the view has its points.
+    refine_newest: with *Refine while capturing*. A keyframe's latency ends here when the view has
+    its points.
     """
     window = MainWindow([source_choice(source)], [bundle_choice(bundle)], open_source=open_source)
+    window.actions_["refine_newest"].setChecked(refine_newest)
     window.show()
     # A user does not start within the first second, while the view compiles its shaders.
     window.view.scene.draw_now()
@@ -51,6 +60,8 @@ def measure(source: str, bundle: Path, open_source: OpenSource, meter: Meter, vi
     def on_ended() -> None:
         watch.stop()
         result.frames, result.refused = session.frames, session.refused
+        if session.refiner and meter.keyframes:
+            result.refined = session.refiner.document(len(meter.keyframes))
         until_end.quit()
 
     result = meter.result

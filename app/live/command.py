@@ -99,9 +99,7 @@ def run(arguments: argparse.Namespace, argv: Sequence[str]) -> None:
             keyframes, refinement = _refine(arguments, follower, folder, command)
             accuracy = _assess(arguments.source, keyframes) if accuracy else None
         elif live.refiner:
-            refiner = live.refiner
-            each = refiner.seconds / len(keyframes)
-            refinement = {"reason": refiner.reason, "seconds_per_keyframe": each}
+            refinement = live.refiner.document(len(keyframes))
         if refinement:
             origin.append(f"refinement: {refinement['reason']}")
         selection = selected(arguments, keyframes, *origin, refine=arguments.refine)

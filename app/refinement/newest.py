@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,10 +48,10 @@ class NewestRefiner:
         self._thread = threading.Thread(target=self._work, name="newest", daemon=True)
         self._thread.start()
 
-    @property
-    def reason(self) -> str:
-        """What it did, in a line."""
-        return f"{self.accepted} of {self.asked} times the newest keyframes were refined"
+    def document(self, keyframes: int) -> dict[str, Any]:
+        """What it did to a run of so many keyframes, as `RefinedRun.document` has it."""
+        reason = f"{self.accepted} of {self.asked} times the newest keyframes were refined"
+        return {"reason": reason, "seconds_per_keyframe": self.seconds / keyframes}
 
     def add(self, frame: Frame) -> None:
         """A frame that becomes a keyframe, in full."""

@@ -13,6 +13,7 @@ from app.engine import Engine
 from app.errors import AppError
 from app.live import WAITING_KEYFRAMES, Beginning, Growth, KeyframeView, LiveRun, OpenSource
 from app.reconstruction.truth import Accuracy
+from app.refinement.newest import NewestRefiner
 from app.ui import garbage
 from app.ui.scene import SceneKeyframe, packed_keyframe
 
@@ -95,6 +96,11 @@ class Session(QObject):
     def engines(self) -> Sequence[Engine]:
         """Those of the lanes."""
         return self._run.engines
+
+    @property
+    def refiner(self) -> NewestRefiner | None:
+        """Of the newest keyframes, where they are refined."""
+        return self._run.refiner
 
     @property
     def frames(self) -> int:
