@@ -66,7 +66,7 @@ def restore(window: MainWindow) -> None:
     actions[f"language.{language_of(settings)}"].setChecked(True)
     actions["images"].setChecked(settings.get("images", True))
     window.display.show_images(actions["images"].isChecked())
-    actions["refine_newest"].setChecked(settings.get("refine_newest", False))
+    actions["refine_newest"].setChecked(settings.get("refine_newest", True))
     for name, slider in _sliders(window).items():
         slider.setValue(settings.get(name, slider.value()))
     _choose_again(window.sources, settings.get("source", ""), source_choice)

@@ -213,6 +213,8 @@ class Driver:
             self._start_engine,  # type: ignore[arg-type]
             lambda spec, warn: self.open_source(spec, warn),
         )
+        # Another process for every run; its own tests switch it on.
+        self.window.actions_["refine_newest"].setChecked(False)
         self.window.show()
         QApplication.processEvents()
 
