@@ -5,6 +5,8 @@ import gc
 from collections.abc import Callable
 from functools import cache
 
+_M_MMAP_THRESHOLD = -3
+
 
 def set_aside() -> None:
     """Collect garbage now, and leave what is in use now out of later collections.
@@ -23,14 +25,23 @@ def give_back() -> None:
     Arrays that stay are made among larger ones that do not: the gaps would grow with the run, one
     half of a megabyte a keyframe.
     """
-    _trim()(0)
+    _from_glibc("malloc_trim")(0)
+
+
+def keep_large_apart() -> None:
+    """Let arrays of a megabyte and more have pages of their own, which go back with them.
+
+    With each one that ends glibc raises the size from which they have, up to 32 megabytes: the next
+    are made among small things that stay, which then hold their place. Call it before a run.
+    """
+    _from_glibc("mallopt")(_M_MMAP_THRESHOLD, 1 << 20)
 
 
 @cache
-def _trim() -> Callable[[int], object]:
+def _from_glibc(name: str) -> Callable[..., object]:
     try:
-        trim: Callable[[int], object] = ctypes.CDLL(None).malloc_trim
+        function: Callable[..., object] = getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError):
         # Of the systems we run on only Linux with glibc has it.
-        return lambda pad: None
-    return trim
+        return lambda *arguments: None
+    return function

@@ -69,6 +69,7 @@ class Session(QObject):
     def start(self) -> None:
         """Begin; returns at once."""
         garbage.set_aside()
+        garbage.keep_large_apart()
         sys.setswitchinterval(SWITCH_SECONDS)
         self._run.start()
 
