@@ -34,7 +34,7 @@ def measure(
     open_source: OpenSource,
     meter: Meter,
     views: int,
-    refine_newest: bool = False,
+    refine_newest: bool,
 ) -> None:
     """Run a source through a window to its end, so many views at a time.
 
